@@ -1,0 +1,1 @@
+"""Leaves that every room may import. Nothing here imports a room."""

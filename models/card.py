@@ -1,0 +1,74 @@
+"""A card: what a model is and can do, as plain data. Listing models reads cards and loads nothing."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A voice that comes with a model."""
+
+    id: str
+    name: str
+    language: str
+    gender: str = ""
+    loudness: float | None = None
+    """LUFS at which the model speaks it; the stream's gain is the target less this. None: not measured."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    id: str
+    name: str
+    languages: tuple[str, ...]
+    """Codes; the default first."""
+    rate: int
+    """Samples a second that the engine gives."""
+    licence: str
+    """Of the weights, as an SPDX id where there is one."""
+    help: str = ""
+    """One or two sentences for whoever chooses a model."""
+    presets: tuple[Preset, ...] = ()
+    """The default voice first."""
+    crosslingual: bool = False
+    """Whether a preset may speak another language than its own."""
+    clones: bool = False
+    converts: bool = False
+    streams: bool = False
+    """Whether sound of a line comes before the line is done."""
+    whole: bool = True
+    """Whether the engine delivers a line whole: then a shorter first line makes the first sound early."""
+    blends: bool = False
+    designs: bool = False
+    style: bool = False
+    """Whether `instructions` are understood."""
+    dialogue: bool = False
+    live: bool = False
+    """Whether text may be fed to a line that is being spoken."""
+    speed: tuple[float, float] | None = None
+    """The range in which the engine itself changes speed; outside it, and without it, sound is stretched."""
+    pitch: bool = False
+    tags: tuple[str, ...] = ()
+    """Markup the model itself reads, such as `[laugh]`."""
+    repeatable: Literal["exact", "draws"] = "draws"
+    """What the same seed guarantees: the same samples, or the same random numbers."""
+    memory: float = 0.0
+    """Gigabytes on the device, claimed; the manager measures."""
+    revision: str = "unpinned"
+    accept: str = ""
+    """The word in ACCEPT_LICENSES without which the model does not load."""
+    comfortable: int = 300
+    """Characters of a line that the model speaks well."""
+    pace: float = 15.0
+    """Characters it speaks in a second, about; languages written without spaces count triple."""
+    hidden: bool = False
+    """Left out of lists."""
+
+    def preset(self, id: str) -> Preset | None:
+        return next((preset for preset in self.presets if preset.id == id), None)
+
+    def seconds(self, text: str) -> float:
+        """About how long `text` plays."""
+        dense = sum(1 for char in text if "\u3040" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7af")
+        return (len(text) + 2 * dense) / self.pace

@@ -1,0 +1,1 @@
+"""What can be asked. One entry for every door: `answer`."""

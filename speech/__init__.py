@@ -1,0 +1,1 @@
+"""How text becomes audio. Read `synthesis.py` first: the road of a job."""

@@ -1,0 +1,1 @@
+"""Who speaks: voices, the library, references, and what engines derived from them."""
