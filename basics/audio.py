@@ -37,7 +37,7 @@ def rms(samples: Samples) -> float:
 
 def to_s16(samples: Samples) -> NDArray[np.int16]:
     """Sixteen-bit samples, rounded, never wrapped."""
-    return np.clip(np.rint(samples * 32767.0), -32768, 32767).astype(np.int16)
+    return np.asarray(np.clip(np.rint(samples * 32767.0), -32768, 32767), np.int16)
 
 
 def from_s16(samples: NDArray[Any]) -> Samples:

@@ -31,7 +31,9 @@ CODES: dict[str, Code] = {
     "text_too_long": Code(413, False, "The text is over the limit of characters."),
     "unknown_model": Code(404, False, "No model has this id or alias."),
     "model_not_in_this_worker": Code(404, False, "The model exists, but another image serves it."),
-    "licence_not_accepted": Code(403, False, "The model's weights forbid commercial use; ACCEPT_LICENSES must name them."),
+    "licence_not_accepted": Code(
+        403, False, "The model's weights forbid commercial use; ACCEPT_LICENSES must name them."
+    ),
     "unknown_voice": Code(404, False, "Neither the model nor the library has this voice."),
     "voice_exists": Code(409, False, "A voice with this id exists; `replace` overwrites it."),
     "voice_unusable": Code(422, False, "The voice cannot be used with this model."),

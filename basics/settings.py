@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.fields import FieldInfo
 
 from basics.errors import Failure
@@ -39,46 +39,73 @@ Table = Annotated[dict[str, str], BeforeValidator(_table)]
 
 
 def _is(variable: str, default: Any, help: str, *, built: bool = True, shown: str = "", **bounds: Any) -> Any:
-    extra = {"built": built, "shown": shown}
+    extra: dict[str, JsonValue] = {"built": built, "shown": shown}
     return Field(default, alias=variable, description=help, json_schema_extra=extra, **bounds)
 
 
 class Settings(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, validate_default=True)
 
-    group: Words = _is("MODEL_GROUP", ("embedded",), "The group, or groups of one environment, that this worker serves.")
+    group: Words = _is(
+        "MODEL_GROUP", ("embedded",), "The group, or groups of one environment, that this worker serves."
+    )
     model: str = _is("MODEL", "", "The default model.", shown="the group's first")
     preload: Words = _is("PRELOAD", (), "Models loaded at start.", shown="`MODEL`")
     standby: Words = _is("STANDBY", (), "Models that are never unloaded.")
     models_file: str = _is("MODELS_FILE", "", "YAML with people's own models.", built=False)
     idle_unload: Annotated[float | None, BeforeValidator(_idle)] = _is(
-        "IDLE_UNLOAD", None, "Seconds after which an unused model is unloaded, or `never`.", ge=0,
-        shown="`never` with one model preloaded, else 60")  # fmt: skip
+        "IDLE_UNLOAD",
+        None,
+        "Seconds after which an unused model is unloaded, or `never`.",
+        ge=0,
+        shown="`never` with one model preloaded, else 60",
+    )
     vram_budget_gb: float | None = _is(
-        "VRAM_BUDGET_GB", None, "Gigabytes for all residents.", gt=0, shown="90 % of the card")  # fmt: skip
+        "VRAM_BUDGET_GB", None, "Gigabytes for all residents.", gt=0, shown="90 % of the card"
+    )
     max_batch: int | None = _is("MAX_BATCH", None, "Rows a step.", ge=1, shown="per model")
     max_concurrency: int | None = _is(
-        "MAX_CONCURRENCY", None, "Jobs this worker holds; at least 4 on the queue.", ge=1, shown="per model")  # fmt: skip
+        "MAX_CONCURRENCY", None, "Jobs this worker holds; at least 4 on the queue.", ge=1, shown="per model"
+    )
 
-    weights_dir: Path | None = _is("WEIGHTS_DIR", None, "Where models' files are.", shown="`/weights` if it exists, else `./weights`")
+    weights_dir: Path | None = _is(
+        "WEIGHTS_DIR", None, "Where models' files are.", shown="`/weights` if it exists, else `./weights`"
+    )
     model_cache_dir: Path | None = _is(
-        "MODEL_CACHE_DIR", None, "Where fetched files are kept.", shown="`/runpod-volume/models` if mounted, else `WEIGHTS_DIR`")  # fmt: skip
+        "MODEL_CACHE_DIR",
+        None,
+        "Where fetched files are kept.",
+        shown="`/runpod-volume/models` if mounted, else `WEIGHTS_DIR`",
+    )
     hf_token: str = _is("HF_TOKEN", "", "Token for gated repositories on the hub.")
     accept_licenses: Words = _is("ACCEPT_LICENSES", (), "Licences you accept of weights that forbid commercial use.")
 
-    voices: Words = _is("VOICES", (), "Folder or `s3://bucket/prefix`, or two by comma.", built=False, shown="the first voices folder that exists")
+    voices: Words = _is(
+        "VOICES",
+        (),
+        "Folder or `s3://bucket/prefix`, or two by comma.",
+        built=False,
+        shown="the first voices folder that exists",
+    )
     watch_seconds: float = _is("WATCH_SECONDS", 5.0, "How soon changed voices are noticed.", built=False, ge=0)
     reference_mb: float = _is("REFERENCE_MB", 50.0, "Largest reference, megabytes.", built=False, gt=0)
     reference_seconds: float = _is("REFERENCE_SECONDS", 600.0, "Longest reference, seconds.", built=False, gt=0)
     require_consent: bool = _is("REQUIRE_CONSENT", False, "Each new voice needs a consent record.", built=False)
     allow_hosts: Words = _is("ALLOW_HOSTS", (), "Private hosts that references and `s3Config` may reach.")
 
-    audio_output_dir: Path | None = _is("AUDIO_OUTPUT_DIR", None, "Where `volume` delivery writes.", shown="`/runpod-volume/audio` if mounted, else `./out`")
+    audio_output_dir: Path | None = _is(
+        "AUDIO_OUTPUT_DIR",
+        None,
+        "Where `volume` delivery writes.",
+        shown="`/runpod-volume/audio` if mounted, else `./out`",
+    )
     bucket_endpoint_url: str = _is("BUCKET_ENDPOINT_URL", "", "The bucket's endpoint; may contain the bucket's name.")
     bucket_access_key_id: str = _is("BUCKET_ACCESS_KEY_ID", "", "The bucket's access key.")
     bucket_secret_access_key: str = _is("BUCKET_SECRET_ACCESS_KEY", "", "The bucket's secret key.")
     bucket_name: str = _is("BUCKET_NAME", "", "The bucket.")
-    bucket_region: str = _is("BUCKET_REGION", "", "The bucket's region.", shown="read from the endpoint, else `us-east-1`")
+    bucket_region: str = _is(
+        "BUCKET_REGION", "", "The bucket's region.", shown="read from the endpoint, else `us-east-1`"
+    )
     bucket_prefix: str = _is("BUCKET_PREFIX", "", "Put before every key.")
     bucket_url_seconds: int = _is("BUCKET_URL_SECONDS", 604_800, "How long a presigned URL works.", ge=1, le=604_800)
     result_seconds: int = _is("RESULT_SECONDS", 604_800, "How long finished answers are kept.", built=False, ge=0)
@@ -114,7 +141,9 @@ class Settings(BaseModel):
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Raises `misconfigured`, naming the variable, never its value: it may be a secret."""
-        given = {key: value for key, value in (os.environ if environment is None else environment).items() if value != ""}
+        given = {
+            key: value for key, value in (os.environ if environment is None else environment).items() if value != ""
+        }
         try:
             return cls.model_validate(given)
         except ValidationError as error:
