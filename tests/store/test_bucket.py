@@ -18,6 +18,7 @@ HASTY = Patience(connect_seconds=2, read_seconds=2, attempts=1)
 class Plain(BaseHTTPRequestHandler):
     """Keeps objects and knows no conditions."""
 
+    protocol_version = "HTTP/1.1"
     kept: dict[str, bytes]
     status = 0
     code = ""
