@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from basics.errors import Failure
-from models.card import Card, Preset
+from models.card import Card, Preset, akin
 from voices.library import Library
 from voices.voice import Voice
 
@@ -83,18 +83,19 @@ def as_voice(preset: Preset) -> Voice:
 
 
 def language_of(asked: str | None, voice: Voice, card: Card, field: str = "language") -> str:
-    """The language to speak: asked for, else the voice's, else the model's. Checked against both."""
+    """The language to speak: the one asked for, else the voice's, else the model's, as the model spells it."""
     wanted = (asked or voice.language or card.languages[0]).lower()
-    spoken = next((known for known in card.languages if known == wanted), None) or next(
-        (known for known in card.languages if known.split("-")[0] == wanted.split("-")[0]), None
-    )
-    if spoken is None or ("-" in wanted and "-" in spoken and spoken != wanted):
-        some = ", ".join(card.languages)
-        raise Failure("unsupported_language", f"{card.id} speaks {some}, not `{wanted[:32]}`.", field=field)
-    if voice.language and not card.crosslingual and voice.language.split("-")[0] != spoken.split("-")[0]:
-        message = f"The voice `{voice.id}` speaks {voice.language} only."
+    if voice.language and not card.crosslingual:
+        if not akin(wanted, voice.language):
+            message = f"The voice `{voice.id}` speaks {voice.language}, not `{wanted[:32]}`."
+            raise Failure("unsupported_language", message, field=field)
+        wanted = max(wanted, voice.language, key=len)
+    spoken = next((known for known in card.languages if known == wanted), None)
+    spoken = spoken or next((known for known in card.languages if akin(known, wanted)), None)
+    if spoken is None:
+        message = f"{card.id} speaks {', '.join(card.languages)}, not `{wanted[:32]}`."
         raise Failure("unsupported_language", message, field=field)
-    return voice.language if asked is None and voice.language in card.languages else spoken
+    return spoken
 
 
 def _shares(text: str, field: str) -> dict[str, float]:
