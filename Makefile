@@ -12,6 +12,8 @@ override MODEL := $(value MODEL)
 override FORMAT := $(value FORMAT)
 override GROUP := $(value GROUP)
 export TEXT VOICE MODEL FORMAT GROUP
+# MODEL is also a setting of the worker's: what is asked of make is not to reach it twice.
+CLEAN := env -u TEXT -u VOICE -u MODEL -u FORMAT -u GROUP
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve quick test engines check format docs lock bench soak image embedded dev
@@ -20,43 +22,41 @@ help: ## list the commands
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
 run: embedded ## speak test_input.json, or TEXT="..." [VOICE= MODEL= FORMAT=mp3], into out/
-	@job=$$($(VENV) -m builder.job --text="$$TEXT" --voice="$$VOICE" --model="$$MODEL" --format="$$FORMAT") \
-	&& unset TEXT VOICE MODEL FORMAT GROUP \
-	&& exec $(VENV) handler.py --test_input "$$job"
+	@$(CLEAN) $(VENV) handler.py --text="$$TEXT" --voice="$$VOICE" --model="$$MODEL" --format="$$FORMAT"
 
 serve: ## HTTP server with the studio
 	@echo "make serve: the HTTP server is not built yet."; exit 1
 
 quick: dev ## the tests without services, under 30 s
 	@echo "Tests without services:"
-	@unset TEXT VOICE MODEL FORMAT GROUP; $(VENV) -m pytest -m "not service and not engine and not slow"
+	@$(CLEAN) $(VENV) -m pytest -m "not service and not engine and not slow"
 
 test: dev ## all tests; those of the engines are in make engines
 	@echo "All tests but the engines' own:"
-	@unset TEXT VOICE MODEL FORMAT GROUP; $(VENV) -m pytest -m "not engine"
+	@$(CLEAN) $(VENV) -m pytest -m "not engine"
 
 engines: dev ## a group's environment and its engines' tests: GROUP=embedded, or GROUP=all
-	@unset TEXT VOICE MODEL FORMAT; $(VENV) -m builder.engines "$$GROUP"
+	@$(CLEAN) $(VENV) -m builder.engines "$$GROUP"
 
 check: dev ## format, lint, types, generated documents
 	@echo "Format:"; .venv/bin/ruff format --check .
 	@echo "Lint:"; .venv/bin/ruff check .
 	@.venv/bin/hadolint Dockerfile
 	@echo "Types:"; .venv/bin/mypy $(ROOMS)
-	@echo "Documents:"; unset TEXT VOICE MODEL FORMAT GROUP; $(VENV) -m builder.docs --check
+	@echo "Documents:"; $(CLEAN) $(VENV) -m builder.docs --check
 
 format: dev ## put the code into its format
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
 
 docs: dev ## write the generated documents
-	@unset TEXT VOICE MODEL FORMAT GROUP; $(VENV) -m builder.docs
+	@$(CLEAN) $(VENV) -m builder.docs
 
 lock: dev ## compile builder/locks; UPGRADE=1 renews what the pins pull in
 	@$(VENV) -m builder.lock $(if $(UPGRADE),--upgrade)
 
 bench: dev ## the benchmarks
 	@test -f bench/__main__.py || { echo "make bench: there are no benchmarks yet."; exit 1; }
-	@unset TEXT VOICE MODEL FORMAT GROUP; $(VENV) -m bench
+	@$(CLEAN) $(VENV) -m bench
 
 soak: ## hours of load on one worker
 	@echo "make soak: the soak test is not built yet."; exit 1
