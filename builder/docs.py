@@ -4,7 +4,7 @@ Settings, error codes and models each have one table in the code; what people re
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def models() -> str:
     return "\n".join(_table(("model", "group", "languages", "clones", "licence", "here"), [row for row in rows if row]))
 
 
-def _model(entry: Entry, about: Card) -> tuple[str, ...]:
+def _model(entry: Entry, about: Card) -> Sequence[str]:
     if about.hidden:
         return ()
     languages = ", ".join(about.languages) if len(about.languages) <= 6 else f"{len(about.languages)} languages"
@@ -103,8 +103,8 @@ def hub_dockerfile() -> str:
     return (ROOT / "Dockerfile").read_text().replace("ARG GROUP=cloning", "ARG GROUP=embedded")
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    lines = [head, ("---",) * len(head), *rows]
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines: list[Sequence[str]] = [head, ("---",) * len(head), *rows]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines] + [""]
 
 
