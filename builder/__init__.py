@@ -1,1 +1,1 @@
-"""How images are made: locks, weights, image definitions. Runs beside the worker, never inside a job."""
+"""What makes the worker: environments, locks, weights, documents. Nothing that ships imports it."""
