@@ -177,6 +177,18 @@ class Settings(BaseModel):
         return [name for name, info in variables() if not _extra(info)["built"] and given.get(name)]
 
 
+def on_queue(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether RunPod's queue started us. Needed even where the settings cannot be read."""
+    given = os.environ if environment is None else environment
+    return bool(given.get("RUNPOD_WEBHOOK_GET_JOB") or given.get("RUNPOD_REALTIME_PORT", "0").strip("0"))
+
+
+def quieten_sdk() -> None:
+    """Before the SDK is imported: at DEBUG, its default, it prints whole answers."""
+    if not os.environ.get("RUNPOD_LOG_LEVEL"):
+        os.environ["RUNPOD_LOG_LEVEL"] = "INFO"
+
+
 def variables() -> list[tuple[str, FieldInfo]]:
     """Each variable and what is said of it, in the order of the documentation."""
     return [(str(info.alias), info) for info in Settings.model_fields.values()]
