@@ -61,7 +61,7 @@ class Script:
     warnings: tuple[str, ...] = ()
 
 
-def script(parts: Sequence[Part], tags: Collection[str] = (), known_tags: Collection[str] = ()) -> Script:
+def read(parts: Sequence[Part], tags: Collection[str] = (), known_tags: Collection[str] = ()) -> Script:
     """`tags` are those that the model reads, `known_tags` those of every model: what only others know is dropped."""
     writer = _Writer()
     for part in parts:
