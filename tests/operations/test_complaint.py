@@ -63,10 +63,13 @@ def test_text_addresses_and_keys_are_never_repeated(input: object) -> None:
     assert "secret" not in refused(input).message
 
 
-@pytest.mark.parametrize("value", ["x" * 5000, "x" * 10**6, ["x"] * 5000, 10**4000, {"x": "y" * 5000}])
+@pytest.mark.parametrize("value", ["x" * 5000, "x" * 10**6, ["x"] * 5000, 10**4000, {"x": "y" * 5000}], ids=range(5))
 def test_long_values_are_never_repeated(value: object) -> None:
     assert len(refused({"text": "a", "format": value}).message) < 300
-    assert len(refused({"text": "a", str(value)[:4999]: 1}.copy() if isinstance(value, str) else value).message) < 300
+
+
+def test_a_long_name_of_an_unknown_field_is_cut() -> None:
+    assert len(refused({"text": "a", "x" * 10**6: 1}).message) < 300
 
 
 @pytest.mark.parametrize("name", [1, None, ("a",), "\ud800", "x\udfff"])
