@@ -2,6 +2,7 @@ import asyncio
 import hashlib
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +60,17 @@ class Held(Folder):
     def delete(self, key):
         super().delete(key)
         self.deleted.set()
+
+
+class Endless(Folder):
+    """A folder that writes until it is told to stop."""
+
+    def put(self, *arguments, cancel, **named):
+        self.told = threading.Event()
+        while not cancel.is_set():
+            time.sleep(0.001)
+        self.told.set()
+        raise Failure("cancelled", "Stopped.")
 
 
 @pytest.mark.parametrize(
@@ -243,6 +255,14 @@ async def test_a_task_cancelled_while_its_file_is_stored_ends_at_once_and_leaves
     volume.let.set()
     assert await asyncio.to_thread(volume.deleted.wait, 30)
     assert files(tmp_path) == []
+
+
+async def test_a_long_upload_is_told_to_stop_when_nobody_waits_for_it_any_more(tmp_path):
+    volume = Endless(tmp_path)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await Delivery(None, volume, False, 60).deliver(wav(b"x"), "volume", "job", threading.Event())
+    assert await asyncio.to_thread(volume.told.wait, 30)
 
 
 async def test_a_task_cancelled_between_the_thread_s_end_and_its_own_leaves_no_file(tmp_path):
