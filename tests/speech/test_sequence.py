@@ -6,7 +6,7 @@ import pytest
 
 from basics.errors import Failure
 from models.engine import Line, Options, Piece
-from speech.lines import spoken
+from speech.sequence import spoken
 
 
 def line(id: str) -> Line:
