@@ -78,6 +78,7 @@ class Settings(BaseModel):
         shown="`/runpod-volume/models` if mounted, else `WEIGHTS_DIR`",
     )
     hf_token: str = _is("HF_TOKEN", "", "Token for gated repositories on the hub.")
+    hf_endpoint: str = _is("HF_ENDPOINT", "https://huggingface.co", "The hub's address, or a mirror's.")
     accept_licenses: Words = _is("ACCEPT_LICENSES", (), "Licences you accept of weights that forbid commercial use.")
 
     voices: Words = _is(
