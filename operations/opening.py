@@ -49,7 +49,7 @@ async def _opened(settings: Settings, default: bool) -> Opened:
 
     house = await asyncio.to_thread(houses.open, settings)
     try:
-        for model in settings.preload or ((house.catalogue.default,) if default else ()):
+        for model in settings.preload or ((house.catalogue.default.id,) if default else ()):
             await house.manager.warm(model)
     except BaseException:
         await house.close()
