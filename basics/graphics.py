@@ -19,7 +19,7 @@ class Gpu:
 
 
 def gpus() -> list[Gpu]:
-    import pynvml
+    import pynvml  # type: ignore[import-untyped]
 
     try:
         pynvml.nvmlInit()

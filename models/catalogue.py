@@ -93,9 +93,18 @@ class Catalogue:
         """Every model once, this worker's own variant first."""
         return tuple(self.look(id) for id in dict.fromkeys(entry.id for entry in self._entries))
 
+    def listed(self) -> tuple[Entry, ...]:
+        """Every model without the hidden."""
+        return tuple(entry for entry in self.all() if not card(entry).hidden)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Of every model: what one does not read is known to be another's."""
+        return frozenset(tag for entry in self._entries for tag in card(entry).tags)
+
     def cards(self) -> tuple[Card, ...]:
         """Of every model, without the hidden."""
-        return tuple(each for each in map(card, self.all()) if not each.hidden)
+        return tuple(map(card, self.listed()))
 
     def _resolve(self, name: str) -> str:
         wanted = name.strip()

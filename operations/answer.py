@@ -36,7 +36,8 @@ LATER = (
 
 async def answer(job: Job, house: House) -> AsyncGenerator[Event, None]:
     outcome = "cancelled"
-    await house.history.began(job)
+    house.running.add(job)
+    house.history.began(job)
     try:
         async with aclosing(_choose(job)(job, house)) as events:
             async for event in events:
@@ -45,12 +46,13 @@ async def answer(job: Job, house: House) -> AsyncGenerator[Event, None]:
     except Failure as error:
         outcome = error.code
         yield Failed(error)
-    except Exception:  # noqa: BLE001 the one catch-all: a traceback goes to the log, never to a caller
+    except Exception:  # The one catch-all: the traceback goes to the log, never to a caller.
         log.exception("job_broke", extra={"job": job.id})
         outcome = "internal"
         yield Failed(Failure("internal", "Something broke inside the worker; its log has the details."))
     finally:
-        await house.history.ended(job, outcome)
+        house.running.discard(job)
+        house.history.ended(job, outcome)
 
 
 def _choose(job: Job) -> Operation:

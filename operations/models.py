@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from basics.events import Done, Event
-from models.catalogue import Entry
+from models import catalogue
+from models.groups import ENVIRONMENTS, Entry
 from operations.house import House
 from operations.inputs import Input
 from operations.job import Job
@@ -31,23 +32,24 @@ async def list_models(job: Job, house: House) -> AsyncGenerator[Event, None]:
 
 
 async def get_model(job: Job, house: House) -> AsyncGenerator[Event, None]:
-    entry = house.catalogue.lookup(GetInput.parse(job.input).model)
-    presets = [asdict(preset) for preset in entry.card.presets]
-    schema = house.catalogue.engine_class(entry).Options.model_json_schema() if entry.built else None
-    tags = list(entry.card.tags)
+    entry = house.catalogue.look(GetInput.parse(job.input).model)
+    card = catalogue.card(entry)
+    presets = [asdict(preset) for preset in card.presets]
+    schema = catalogue.engine_class(entry).Options.model_json_schema() if entry.engine is not None else None
+    tags = list(card.tags)
     yield Done(_summary(entry, house) | {"options_schema": schema, "presets": presets, "tags": tags})
 
 
 def _summary(entry: Entry, house: House) -> dict[str, Any]:
-    card = asdict(entry.card)
+    card = asdict(catalogue.card(entry))
     presets = card.pop("presets")
     resident = any(info["model"] == entry.id for info in house.manager.residents())
     served = entry in house.catalogue.served()
     return card | {
         "voices": len(presets),
         "group": entry.group,
-        "environment": entry.environment,
-        "built": entry.built,
+        "environment": ENVIRONMENTS[entry.group],
+        "built": entry.engine is not None,
         "served": served,
         "resident": served and resident,
     }

@@ -43,7 +43,7 @@ async def gpu(job: Job, house: House) -> AsyncGenerator[Event, None]:
 
 async def warm(job: Job, house: House) -> AsyncGenerator[Event, None]:
     asked = WarmInput.parse(job.input)
-    entry = house.catalogue.find(asked.model or house.catalogue.default)
+    entry = house.catalogue.find(asked.model or house.catalogue.default.id)
     yield Done({"model": entry.id, "seconds": round(await house.manager.warm(entry.id), 3)})
 
 

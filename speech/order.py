@@ -1,39 +1,26 @@
 """An order: everything decided about one piece of speech, before anything is loaded or computed."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from models.card import Card
 from models.engine import Options
+from speech.formats import Output
 from speech.plan import Segment
+from speech.stamp import Stamp
 from voices.voice import Voice
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One segment with who speaks it and how."""
+class Role:
+    """One segment, with who speaks it and how."""
 
     segment: Segment
     voice: Voice
     language: str
     options: Options
-    speed: float
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """How the result is to be encoded."""
-
-    format: str
-    rate: int
-    """Samples a second."""
-    bitrate: int | None
-    """Kilobits a second, where the format has one."""
-    loudness: float | None
-    """LUFS; None leaves the level alone."""
-    pitch: float
-    """Semitones."""
-    stamped: bool
+    gain_db: float
+    """Brings the voice, as the model speaks it, to the loudness asked for. 0 where it was not measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,23 +28,48 @@ class Order:
     id: str
     """The job's."""
     card: Card
-    parts: tuple[Part, ...]
-    sound: Sound
+    roles: tuple[Role, ...]
+    after: float
+    """Seconds of silence behind the last role."""
+    pitch: float
+    """Semitones."""
+    output: Output
+    loudness: float | None
+    """LUFS; None leaves the level as it is."""
+    stamp: Stamp | None
+    asked: str
+    """The delivery that was asked for."""
     delivery: str
     """`stream`, `inline`, `url` or `volume`: `auto` has been decided."""
     keep: bool
+    """Whether a stream's whole file is stored too."""
     seed: int
-    estimated_seconds: float
+    characters: int
+    seconds: float
+    """Of sound, estimated."""
+    bytes: int
+    """Of the file, estimated."""
     received: float
     """When the job came, on the house's clock."""
-    deadline: float
-    """When it must have ended, on the same clock."""
+    execution_seconds: float
+    """After which the platform kills the job."""
     cancel: threading.Event
-    characters: int
     warnings: tuple[str, ...] = ()
-    gains: dict[str, float] = field(default_factory=dict)
-    """Decibels of each voice in a stream, by the voice's digest."""
 
     @property
     def streams(self) -> bool:
         return self.delivery == "stream"
+
+    @property
+    def deadline(self) -> float:
+        """When it stops by itself instead of being killed, on the house's clock."""
+        return self.received + CLEAN_END * self.execution_seconds
+
+    @property
+    def voice(self) -> str:
+        """Who speaks, each named once."""
+        return ", ".join(dict.fromkeys(role.voice.id for role in self.roles))
+
+
+CLEAN_END = 0.9
+"""The share of the execution time that a job allows itself."""

@@ -1,4 +1,4 @@
-"""The voices that people keep. Until a library is set up there is one without voices, so that callers need no special case."""
+"""The voices that people keep. Until a library is set up there is one without voices: callers need no special case."""
 
 from typing import Protocol
 
