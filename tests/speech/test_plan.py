@@ -8,7 +8,7 @@ from models.card import Card
 from speech.breaks import Weights
 from speech.characters import speakable, spoken
 from speech.plan import Segment, estimate, longest_line, plan
-from speech.script import Part, Passage, read
+from speech.script import Part, Passage, script
 
 LONG = (
     "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness, "
@@ -22,7 +22,7 @@ def card(comfortable: int = 300, whole: bool = True, tags: tuple[str, ...] = ())
 
 
 def lines(text: str, comfortable: int = 300, language: str = "en", stream: bool = False) -> list[str]:
-    passages = read([Part(text, language=language)]).passages
+    passages = script([Part(text, language=language)]).passages
     return [segment.text for segment in plan(passages, card(comfortable), stream=stream)]
 
 
@@ -153,7 +153,7 @@ def test_engines_that_stream_get_the_same_lines_for_a_stream_and_a_file() -> Non
 
 def pauses(text: str, comfortable: int = 30, speed: float = 1.0) -> list[float]:
     return [
-        segment.pause for segment in plan(read([Part(text, speed=speed)]).passages, card(comfortable), stream=False)
+        segment.pause for segment in plan(script([Part(text, speed=speed)]).passages, card(comfortable), stream=False)
     ]
 
 
@@ -179,7 +179,7 @@ def test_no_silence_stands_before_the_first_line_unless_asked_for() -> None:
 
 
 def test_a_change_of_turn_is_a_pause_longer_than_a_sentence() -> None:
-    turns = read([Part("Yes.", turn=0), Part("No.", turn=1)]).passages
+    turns = script([Part("Yes.", turn=0), Part("No.", turn=1)]).passages
     assert plan(turns, card(), stream=False)[1].pause > pauses("One. Two three four five six seven.", 20)[1]
 
 
@@ -194,7 +194,7 @@ def test_the_model_s_language_is_spoken_where_none_is_named() -> None:
 
 
 def test_the_estimate_counts_speed_and_silence() -> None:
-    passages = read([Part("a" * 150 + "[pause:2]" + "b" * 150 + "[pause:1]", speed=2.0)])
+    passages = script([Part("a" * 150 + "[pause:2]" + "b" * 150 + "[pause:1]", speed=2.0)])
     segments = plan(passages.passages, card(), stream=False)
     assert estimate(segments, card(), after=passages.after) == pytest.approx(10 + 2 + 1)
 

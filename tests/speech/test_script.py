@@ -4,26 +4,26 @@ from hypothesis import strategies as st
 
 from basics.errors import Failure
 from speech.characters import spoken
-from speech.script import Part, Passage, Script, read
+from speech.script import Part, Passage, Script, script
 
 TAGS = ("[laugh]", "(coughs)", "[S1]", "[clear throat]")
 
 
 def refused(text: str) -> Failure:
     with pytest.raises(Failure) as failure:
-        read([Part(text)])
+        script([Part(text)])
     return failure.value
 
 
 def outcome(text: str) -> Script | Failure:
     try:
-        return read([Part(text)], TAGS, (*TAGS, "[sigh]"))
+        return script([Part(text)], TAGS, (*TAGS, "[sigh]"))
     except Failure as failure:
         return failure
 
 
-def heard(script: Script) -> list[tuple[float | None, str]]:
-    return [(passage.pause, passage.text) for passage in script.passages]
+def heard(said: Script) -> list[tuple[float | None, str]]:
+    return [(passage.pause, passage.text) for passage in said.passages]
 
 
 @pytest.mark.parametrize(
@@ -31,17 +31,17 @@ def heard(script: Script) -> list[tuple[float | None, str]]:
     [("0.5", 0.5), ("500ms", 0.5), (".25", 0.25), ("2s", 2.0), ("10", 10.0), (" 1.5 S ", 1.5), ("0", 0.0), ("1.", 1.0)],
 )
 def test_a_pause_is_kept_as_it_was_asked_for(markup: str, seconds: float) -> None:
-    assert heard(read([Part(f"One.[pause:{markup}]Two.")])) == [(None, "One."), (seconds, "Two.")]
+    assert heard(script([Part(f"One.[pause:{markup}]Two.")])) == [(None, "One."), (seconds, "Two.")]
 
 
 def test_pauses_at_both_ends_are_kept() -> None:
-    script = read([Part("[pause:1]Hello.[pause:250ms]")])
-    assert heard(script) == [(1.0, "Hello.")]
-    assert script.after == 0.25
+    said = script([Part("[pause:1]Hello.[pause:250ms]")])
+    assert heard(said) == [(1.0, "Hello.")]
+    assert said.after == 0.25
 
 
 def test_pauses_in_one_place_add_up() -> None:
-    assert heard(read([Part("One [pause:1] [PAUSE:500ms]\n[pause:2]two")])) == [(None, "One"), (3.5, "two")]
+    assert heard(script([Part("One [pause:1] [PAUSE:500ms]\n[pause:2]two")])) == [(None, "One"), (3.5, "two")]
 
 
 def test_pauses_in_one_place_that_add_up_to_more_than_the_limit_are_refused_where_they_do() -> None:
@@ -65,10 +65,10 @@ def test_positions_count_in_the_text_as_it_was_given() -> None:
 
 def test_a_mistake_in_a_turn_names_the_turn() -> None:
     with pytest.raises(Failure, match=r"turns\[1\]\.text") as failure:
-        read([Part("Hi.", turn=0), Part("No [pause:x].", turn=1)])
+        script([Part("Hi.", turn=0), Part("No [pause:x].", turn=1)])
     assert failure.value.field == "turns[1].text"
     with pytest.raises(Failure) as failure:
-        read([Part("Hi.", turn=0), Part("...", turn=1)])
+        script([Part("Hi.", turn=0), Part("...", turn=1)])
     assert failure.value.field == "turns[1].text"
 
 
@@ -81,40 +81,40 @@ def test_a_change_of_voice_inside_text_is_not_built() -> None:
     "text", ["[1] is a note", "[pauses] are good", "[paused: twice]", "[voice] over", "a [b [c] d"]
 )
 def test_other_brackets_are_text(text: str) -> None:
-    assert heard(read([Part(text)], TAGS)) == [(None, text)]
+    assert heard(script([Part(text)], TAGS)) == [(None, text)]
 
 
 def test_tags_of_the_model_go_through_and_those_of_others_are_left_out_with_a_warning() -> None:
-    script = read([Part("[S1] Well (coughs), [laugh] yes [sigh], [Sigh] no.")], TAGS, (*TAGS, "[sigh]"))
-    assert heard(script) == [(None, "[S1] Well (coughs), [laugh] yes , no.")]
-    assert len(script.warnings) == 2
-    assert "`[sigh]`" in script.warnings[0]
+    said = script([Part("[S1] Well (coughs), [laugh] yes [sigh], [Sigh] no.")], TAGS, (*TAGS, "[sigh]"))
+    assert heard(said) == [(None, "[S1] Well (coughs), [laugh] yes, no.")]
+    assert len(said.warnings) == 2
+    assert "`[sigh]`" in said.warnings[0]
 
 
 def test_a_tag_left_out_does_not_join_its_neighbours() -> None:
-    assert heard(read([Part("well[sigh]then[sigh].")], (), ("[sigh]",))) == [(None, "well then.")]
+    assert heard(script([Part("well[sigh]then[sigh].")], (), ("[sigh]",))) == [(None, "well then.")]
 
 
 def test_a_text_of_nothing_but_tags_that_others_read_has_nothing_to_say() -> None:
     with pytest.raises(Failure, match="nothing that can be spoken"):
-        read([Part("[laugh] [pause:1]")], (), TAGS)
+        script([Part("[laugh] [pause:1]")], (), TAGS)
 
 
 @pytest.mark.parametrize("blank", ["\n\n", "\r\n\r\n", "\n \t\n", "\u2029", "\n\n\n\n", "\r\r"])
 def test_a_blank_line_begins_a_paragraph(blank: str) -> None:
-    passages = read([Part(f"One.{blank}Two.\nStill two.")]).passages
+    passages = script([Part(f"One.{blank}Two.\nStill two.")]).passages
     assert [(passage.text, passage.paragraph) for passage in passages] == [("One.", False), ("Two. Still two.", True)]
 
 
 def test_marks_without_a_word_join_the_passage_before_or_else_the_next() -> None:
-    script = read([Part('"[pause:1]Hello[pause:2].\n\n***\n\nBye')])
-    assert heard(script) == [(1.0, '"Hello. ***'), (2.0, "Bye")]
+    said = script([Part('"[pause:1]Hello[pause:2].\n\n***\n\nBye')])
+    assert heard(said) == [(1.0, '"Hello. ***'), (2.0, "Bye")]
 
 
 def test_turns_keep_what_was_asked_of_each() -> None:
     one = Part("One.", voice="a", turn=0)
     two = Part("Two.[pause:1]Three.", voice="b", pause=0.5, language="de", speed=1.5, params={"x": 1}, turn=1)
-    assert read([one, two]).passages == (
+    assert script([one, two]).passages == (
         Passage("One.", voice="a", turn=0),
         Passage("Two.", 0.5, voice="b", language="de", speed=1.5, params={"x": 1}, turn=1),
         Passage("Three.", 1.0, voice="b", language="de", speed=1.5, params={"x": 1}, turn=1),
@@ -159,8 +159,8 @@ def test_ssml_that_is_broken_or_dangerous_is_bad_markup(document: str, position:
     ids=lambda text: text[:8].encode("unicode_escape").decode(),
 )  # fmt: skip
 def test_a_hostile_text_is_read_or_refused(text: str) -> None:
-    script = outcome(text)
-    assert isinstance(script, Script) or script.code in ("bad_markup", "not_supported")
+    said = outcome(text)
+    assert isinstance(said, Script) or said.code in ("bad_markup", "not_supported")
 
 
 pieces = st.sampled_from(
@@ -186,22 +186,22 @@ pieces = st.sampled_from(
 @given(st.lists(pieces, max_size=40).map("".join))
 @settings(deadline=None)
 def test_every_pause_and_every_word_is_kept_in_order(text: str) -> None:
-    script = outcome(text)
-    if isinstance(script, Failure):
-        assert script.code in ("bad_markup", "invalid_input")
+    said = outcome(text)
+    if isinstance(said, Failure):
+        assert said.code in ("bad_markup", "invalid_input")
         return
     asked = text.count("[pause:1]") + 0.25 * text.count("[pause:250ms]")
-    assert sum(passage.pause or 0 for passage in script.passages) + script.after == pytest.approx(asked)
+    assert sum(passage.pause or 0 for passage in said.passages) + said.after == pytest.approx(asked)
     bare = text.replace("[pause:1]", "").replace("[pause:250ms]", "").replace("[sigh]", "")
-    said = "".join(passage.text for passage in script.passages)
-    assert [*filter(str.isalnum, said)] == [*filter(str.isalnum, bare)]
+    words = "".join(passage.text for passage in said.passages)
+    assert [*filter(str.isalnum, words)] == [*filter(str.isalnum, bare)]
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=300))
 @settings(deadline=None)
 def test_any_text_is_read_or_refused_in_words(text: str) -> None:
-    script = outcome(text)
-    if isinstance(script, Failure):
-        assert script.as_dict()["message"]
+    said = outcome(text)
+    if isinstance(said, Failure):
+        assert said.as_dict()["message"]
         return
-    assert all(passage.text == spoken(passage.text) != "" for passage in script.passages)
+    assert all(passage.text == spoken(passage.text) != "" for passage in said.passages)
