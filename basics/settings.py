@@ -137,6 +137,9 @@ class Settings(BaseModel):
     dtype: str = _is("DTYPE", "", "Precision.", shown="per model")
     log_level: Literal["debug", "info", "warning", "error"] = _is("LOG_LEVEL", "info", "How much is logged.")
     gpu_price_per_hour: float | None = _is("GPU_PRICE_PER_HOUR", None, "Fills `usage.cost`.", ge=0)
+    heartbeat_file: Path | None = _is(
+        "HEARTBEAT_FILE", None, "File touched every ten seconds while the worker's loop moves; the image sets it."
+    )
 
     endpoint_id: str = _is("RUNPOD_ENDPOINT_ID", "", "Set by the platform.")
     job_take_url: str = _is("RUNPOD_WEBHOOK_GET_JOB", "", "Set by the platform; its presence means the queue.")
