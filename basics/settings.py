@@ -181,10 +181,12 @@ class Settings(BaseModel):
         return [name for name, info in variables() if not _extra(info)["built"] and given.get(name)]
 
 
-def on_queue(environment: Mapping[str, str] | None = None) -> bool:
-    """Whether RunPod's queue started us. Needed even where the settings cannot be read."""
+def started_by(environment: Mapping[str, str] | None = None) -> Literal["hand", "queue", "realtime"]:
+    """Who started this worker, in the order in which the SDK looks. Needed even where the settings cannot be read."""
     given = os.environ if environment is None else environment
-    return bool(given.get("RUNPOD_WEBHOOK_GET_JOB") or given.get("RUNPOD_REALTIME_PORT", "0").strip("0"))
+    if given.get("RUNPOD_REALTIME_PORT", "0").strip("0"):
+        return "realtime"
+    return "queue" if given.get("RUNPOD_WEBHOOK_GET_JOB") else "hand"
 
 
 def quieten_sdk() -> None:

@@ -37,16 +37,16 @@ class Shift:
         self,
         places: int,
         seconds: float,
+        close: Callable[[], Awaitable[None]] | None = None,
         *,
         taken: Callable[[], int] = lambda: 0,
-        close: Callable[[], Awaitable[None]] | None = None,
         patience: tuple[int, float] | None = None,
         leave: Callable[[int], None] | None = None,
     ) -> None:
-        """`patience`: jobs and seconds after which a worker that cannot work leaves."""
+        """`patience`: jobs and seconds after which a worker that cannot work leaves. `taken`: what the SDK counts."""
         self._places = places
         self._seconds = seconds
-        self._taken = taken
+        self.taken = taken
         self._close = close
         self._leave = leave or leave_at_once
         self._jobs: set[asyncio.Task[Any]] = set()
@@ -113,7 +113,7 @@ class Shift:
 
     async def _emptied(self) -> None:
         await asyncio.sleep(LOOK_SECONDS)
-        while self._jobs or self._closing or self._taken():  # noqa: ASYNC110 the SDK's own count cannot be waited for
+        while self._jobs or self._closing or self.taken():  # noqa: ASYNC110 the SDK's own count cannot be waited for
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _let_go(self) -> None:

@@ -229,7 +229,7 @@ class File:
 
 
 def recording(order: Order, path: Path, seconds: float) -> Recording:
-    return Recording(path, order.output.format.extension, order.output.rate, seconds, NAME)
+    return Recording(path, order.output.format.name, order.output.rate, seconds, NAME)
 
 
 @contextmanager
