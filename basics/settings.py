@@ -117,9 +117,6 @@ class Settings(BaseModel):
 
     execution_seconds: float = _is("EXECUTION_SECONDS", 600.0, "The endpoint's execution timeout.", ge=5)
     shutdown_seconds: float = _is("SHUTDOWN_SECONDS", 25.0, "How long a job in flight may go on after SIGTERM.", ge=0)
-    heartbeat_file: Path | None = _is(
-        "HEARTBEAT_FILE", None, "A file that the worker's loop touches every ten seconds, for the image's health check."
-    )
 
     api_keys: Words = _is("API_KEYS", (), "Keys for HTTP.", built=False)
     mode: Literal["queue", "http"] = _is("MODE", "queue", "`http` serves a load balancer, a Pod or a machine.")
