@@ -34,7 +34,7 @@ def spoken(plane: ControlPlane, **asked: object) -> Record:
 
 def seconds(sound: bytes) -> float:
     with wave.open(io.BytesIO(sound)) as file:
-        return len(file.readframes(10**9)) / file.getframerate() / file.getsampwidth() / file.getnchannels()
+        return float(len(file.readframes(10**9)) / file.getframerate() / file.getsampwidth())
 
 
 def test_a_file_is_in_the_answer(plane: ControlPlane) -> None:
