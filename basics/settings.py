@@ -117,6 +117,9 @@ class Settings(BaseModel):
 
     execution_seconds: float = _is("EXECUTION_SECONDS", 600.0, "The endpoint's execution timeout.", ge=5)
     shutdown_seconds: float = _is("SHUTDOWN_SECONDS", 25.0, "How long a job in flight may go on after SIGTERM.", ge=0)
+    heartbeat_file: Path | None = _is(
+        "HEARTBEAT_FILE", None, "A file that the worker's loop touches every ten seconds, for the image's health check."
+    )
 
     api_keys: Words = _is("API_KEYS", (), "Keys for HTTP.", built=False)
     mode: Literal["queue", "http"] = _is("MODE", "queue", "`http` serves a load balancer, a Pod or a machine.")
@@ -134,6 +137,9 @@ class Settings(BaseModel):
     dtype: str = _is("DTYPE", "", "Precision.", shown="per model")
     log_level: Literal["debug", "info", "warning", "error"] = _is("LOG_LEVEL", "info", "How much is logged.")
     gpu_price_per_hour: float | None = _is("GPU_PRICE_PER_HOUR", None, "Fills `usage.cost`.", ge=0)
+    heartbeat_file: Path | None = _is(
+        "HEARTBEAT_FILE", None, "File touched every ten seconds while the worker's loop moves; the image sets it."
+    )
 
     endpoint_id: str = _is("RUNPOD_ENDPOINT_ID", "", "Set by the platform.")
     job_take_url: str = _is("RUNPOD_WEBHOOK_GET_JOB", "", "Set by the platform; its presence means the queue.")
@@ -178,10 +184,12 @@ class Settings(BaseModel):
         return [name for name, info in variables() if not _extra(info)["built"] and given.get(name)]
 
 
-def on_queue(environment: Mapping[str, str] | None = None) -> bool:
-    """Whether RunPod's queue started us. Needed even where the settings cannot be read."""
+def started_by(environment: Mapping[str, str] | None = None) -> Literal["hand", "queue", "realtime"]:
+    """Who started this worker, in the order in which the SDK looks. Needed even where the settings cannot be read."""
     given = os.environ if environment is None else environment
-    return bool(given.get("RUNPOD_WEBHOOK_GET_JOB") or given.get("RUNPOD_REALTIME_PORT", "0").strip("0"))
+    if given.get("RUNPOD_REALTIME_PORT", "0").strip("0"):
+        return "realtime"
+    return "queue" if given.get("RUNPOD_WEBHOOK_GET_JOB") else "hand"
 
 
 def quieten_sdk() -> None:

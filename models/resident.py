@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 
 from basics.clock import Clock, SystemClock
 from basics.errors import Failure
+from models.card import Card
 from models.engine import Conditioning, Engine, Line, Piece
 from models.listener import Listener
 from models.reader import Reader
@@ -38,9 +39,11 @@ class Resident:
         clock: Clock | None = None,
         rules: Rules | None = None,
         on_full: Callable[[], None] = _nobody,
+        card: Card | None = None,
     ) -> None:
+        """`card` is the catalogue's, where it knows more than the engine: the entry's id and revision."""
         self.engine = engine
-        self.card = engine.card
+        self.card = card or engine.card
         self.broken = False
         self._clock = clock or SystemClock()
         self._rules = rules or Rules()

@@ -1,33 +1,30 @@
 """The hand of the scheduler: lets lines come and go, runs the turn that was chosen, gives out what it brought.
 
-One thread calls it; others only `enter` and `leave`. It decides nothing about order: `scheduler.py` does, over the
-plain picture that `_state` draws.
+Decides nothing about order: `scheduler.py` does. One thread makes it and calls it; others only `enter` and `leave`.
+What a deck throws ends lines, never the thread: this is the door where a stranger's exceptions are caught.
 """
 
-import itertools
 import logging
 import traceback
-from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from basics.clock import Clock
 from basics.errors import Failure
+from models.berths import Berth, Berths, Way
 from models.card import Card
 from models.costs import Costs
 from models.engine import Deck, Line, NoRoom, Piece, Work
 from models.listener import Listener
-from models.scheduler import Rider, Rules, State, Turn, board, choose, settle
+from models.scheduler import Rules, State, Turn, board, choose, settle
 
 log = logging.getLogger(__name__)
 
 TURNS_LOST = 3
 """Turns that fail one after the other, after which the deck is opened anew."""
-
 HAIR = 0.01
 """Seconds by which a line may pass its limit: sums of chunks are not exact."""
 
@@ -39,33 +36,13 @@ class Runaway(Failure):
         super().__init__("internal", f"The model did not come to an end within {longest:g} s of sound.", retryable=True)
 
 
-class Way(Protocol):
-    """Where a line's pieces go."""
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a turn did."""
 
-    @property
-    def unread(self) -> float: ...
-    def put(self, piece: Piece) -> None: ...
-
-
-@dataclass(slots=True, eq=False)
-class Berth:
-    """A line with everything that happens to it here."""
-
-    line: Line
-    listener: Listener
-    way: Way
-    order: int
-    seconds: float
-    """Of sound, expected."""
-    aboard: bool = False
-    left: bool = False
-    """Nobody reads it any more."""
-    made: float = 0.0
-
-    @property
-    def rest(self) -> float:
-        """Seconds still to come; never nothing, since an estimate may be passed."""
-        return max(0.2, self.seconds - self.made)
+    work: Sequence[Work] = ()
+    pieces: Sequence[Piece] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +64,6 @@ class Numbers:
 
 
 class Runner:
-    """Made on the deck's own thread, which alone may call `step` and `close`."""
-
     def __init__(
         self, open: Callable[[], Deck], card: Card, rows: int, clock: Clock, rules: Rules, on_full: Callable[[], None]
     ) -> None:
@@ -100,12 +75,9 @@ class Runner:
         self._rules = rules
         self._on_full = on_full
         self._costs = Costs()
-        self._arrivals: deque[Berth] = deque()
-        self._berths: dict[str, Berth] = {}
-        self._served: dict[Listener, int] = {}
-        self._count = itertools.count(1)
-        self._owed = 0.0
+        self._berths = Berths(card)
         self._first = rules.first
+        self._owed = 0.0
         self._lost = 0
         self._sound = self._busy = 0.0
         self._turns = self._failures = 0
@@ -113,12 +85,7 @@ class Runner:
 
     def enter(self, line: Line, listener: Listener, way: Way) -> Berth:
         """From any thread: the line waits for its place from now on."""
-        texts = [line.text, *(text for text, _ in line.turns)]
-        seconds = len(line.source) / self._card.rate if line.source is not None else 0.0
-        seconds = seconds or sum(map(self._card.seconds, texts)) / line.speed
-        berth = Berth(line, listener, way, next(self._count), seconds)
-        self._arrivals.append(berth)
-        return berth
+        return self._berths.enter(line, listener, way)
 
     def leave(self, berth: Berth) -> None:
         """From any thread: its place is free at the next step."""
@@ -132,22 +99,23 @@ class Runner:
         turn = choose(self._state(self._offers()))
         if turn is None:
             return False
-        self._give(turn, *self._run(turn))
+        self._give(turn.stage, self._run(turn))
         return True
 
     def reopen(self, error: BaseException) -> None:
         """The deck failed as a whole: whoever is aboard ends, whoever waits goes on with a new one."""
         log.error("deck_reopened model=%s %s", self._card.id, place(error))
-        for berth in [berth for berth in self._berths.values() if berth.aboard]:
-            berth.aboard = False
-            self._fail(berth, _fault())
+        for berth in self._berths:
+            if berth.aboard:
+                berth.aboard = False
+                self._fail(berth, _fault())
         self._lost = 0
         self._deck.close()
         self._deck = self._open()
 
     def close(self, reason: Failure) -> None:
         """Everybody's line ends with `reason`."""
-        for berth in [*self._berths.values(), *self._arrivals]:
+        for berth in (*self._berths.settle_in(), *self._berths):
             berth.aboard = False
             self._end(berth, same(reason))
         self._deck.close()
@@ -155,15 +123,13 @@ class Runner:
     @property
     def waits(self) -> bool:
         """Whether a line is without a place."""
-        return bool(self._arrivals) or any(not berth.aboard for berth in list(self._berths.values()))
+        return self._berths.waiting > 0
 
     @property
     def numbers(self) -> Numbers:
-        berths = list(self._berths.values())
-        aboard = sum(berth.aboard for berth in berths)
         return Numbers(
-            waiting=len(berths) - aboard + len(self._arrivals),
-            aboard=aboard,
+            waiting=self._berths.waiting,
+            aboard=self._berths.aboard,
             room=self._deck.room,
             rows=self._rows,
             capacity=self._costs.capacity(min(self._rows, self._deck.room)),
@@ -176,18 +142,10 @@ class Runner:
 
     # The picture
 
-    def _offers(self) -> tuple[Work, ...]:
-        ready = tuple(self._deck.ready())
-        new = {berth.line.id for berth in self._berths.values() if not berth.made}
-        first = [work for work in ready if work.stage == self._deck.stages[-1] and work.line in new]
-        if first and not self._card.whole:
-            self._first = max(work.seconds * work.least / work.size for work in first)
-        return ready
-
     def _state(self, ready: tuple[Work, ...] = ()) -> State:
         return State(
             stages=self._deck.stages,
-            riders=self._riders(),
+            riders=self._berths.riders(self._clock.now(), self._rules.ahead),
             ready=ready,
             room=self._deck.room,
             rows=self._rows,
@@ -198,72 +156,42 @@ class Runner:
             rules=self._rules,
         )
 
-    def _riders(self) -> tuple[Rider, ...]:
-        now = self._clock.now()
-        unread: Counter[Listener] = Counter()
-        for berth in self._berths.values():
-            unread[berth.listener] += berth.way.unread  # type: ignore[assignment]
-        due: dict[Listener, float] = {}
-        riders = []
-        for berth in self._berths.values():
-            slack = due.get(berth.listener)
-            riders.append(self._rider(berth, slack, unread[berth.listener], now))
-            due[berth.listener] = riders[-1].slack + berth.rest
-        return tuple(riders)
-
-    def _rider(self, berth: Berth, slack: float | None, unread: float, now: float) -> Rider:
-        """`slack` is what the lines before it leave; the first of a listener has the listener's own."""
-        listener = berth.listener
-        return Rider(
-            line=berth.line.id,
-            job=id(listener),
-            order=berth.order,
-            served=self._served[listener],
-            aboard=berth.aboard,
-            stream=listener.waits,
-            started=listener.started,
-            leads=slack is None,
-            slack=listener.slack(unread, now) if slack is None else slack,
-            seconds=berth.rest,
-            held=berth.way.unread >= self._rules.ahead,
-        )
+    def _offers(self) -> tuple[Work, ...]:
+        """What the deck could do; what it offers a new line tells how small a first chunk may be."""
+        ready = tuple(self._deck.ready())
+        new = {berth.line.id for berth in self._berths if not berth.made}
+        first = [work for work in ready if work.stage == self._deck.stages[-1] and work.line in new]
+        if first and not self._card.whole:
+            self._first = max(work.seconds * work.least / work.size for work in first)
+        return ready
 
     # Coming and going
 
     def _come_and_go(self) -> None:
-        for berth in [berth for berth in self._berths.values() if berth.left]:
-            self._let_go(berth)
-        while self._arrivals:
-            berth = self._arrivals.popleft()
+        for berth in self._berths:
             if berth.left:
-                continue
-            if berth.line.id in self._berths:
-                self._fail(berth, Failure("internal", "A line of this name is being spoken already."))
-                continue
-            self._berths[berth.line.id] = berth
-            self._served.setdefault(berth.listener, berth.order)
+                self._let_go(berth)
+        for berth in self._berths.settle_in():
+            self._fail(berth, Failure("internal", "A line of this name is being spoken already."))
 
     def _admit(self, berth: Berth) -> None:
         try:
             self._deck.admit(berth.line)
             berth.aboard = True
         except NoRoom:
-            if not any(other.aboard for other in self._berths.values()):
+            if not self._berths.aboard:
                 self._fail(berth, Failure("out_of_memory", f"{self._card.id} has no room for one such line."))
         except Failure as error:
             self._fail(berth, error)
-        except Exception as error:  # noqa: BLE001 the door of the deck's thread: a fault ends one line, not all
+        except Exception as error:  # noqa: BLE001 the deck's door: it ends this line only
             log.error("admit_failed model=%s %s", self._card.id, place(error))
             self._fail(berth, _fault())
 
     def _let_go(self, berth: Berth) -> None:
-        if self._berths.get(berth.line.id) is not berth:
-            return
-        del self._berths[berth.line.id]
+        self._berths.remove(berth)
         if berth.aboard:
+            berth.aboard = False
             self._deck.drop(berth.line.id)
-        if not any(other.listener is berth.listener for other in self._berths.values()):
-            self._served.pop(berth.listener, None)
 
     def _end(self, berth: Berth, error: Failure) -> None:
         self._let_go(berth)
@@ -275,35 +203,27 @@ class Runner:
 
     # The turn
 
-    def _run(self, turn: Turn) -> tuple[Sequence[Work], list[Piece], float]:
-        """What ran, what it brought, and the seconds it took."""
+    def _run(self, turn: Turn) -> Ran:
         try:
             return self._timed(turn.work)
-        except MemoryError:
-            return self._run_fewer(turn)
-        except Failure as error:
-            if error.code == "out_of_memory":
-                return self._run_fewer(turn)
-            return self._lose(turn.work, error, error)
-        except Exception as error:  # noqa: BLE001 the door of the deck's thread: a fault ends this turn's lines only
-            return self._lose(turn.work, error, _fault())
+        except Exception as error:  # noqa: BLE001 the deck's door: it ends this turn's lines only
+            return self._run_fewer(turn) if is_full(error) else self._lose(turn.work, error, _seen(error))
 
-    def _run_fewer(self, turn: Turn) -> tuple[Sequence[Work], list[Piece], float]:
-        """Half the rows and half the room from now on, and one more try."""
+    def _run_fewer(self, turn: Turn) -> Ran:
+        """Half the rows, and half the room from now on, get one more try."""
         self._rows = self._deck.room = max(1, len(turn.work) // 2)
-        work = turn.work[: self._rows]
         log.warning("room_shrunk model=%s stage=%s rows=%d", self._card.id, turn.stage, self._rows)
+        work = turn.work[: self._rows]
         try:
             return self._timed(work)
         except Exception as error:  # noqa: BLE001 as in `_run`
-            full = isinstance(error, MemoryError) or (isinstance(error, Failure) and error.code == "out_of_memory")
-            if not full:
-                return self._lose(work, error, error if isinstance(error, Failure) else _fault())
-            lost = self._lose(work, error, Failure("out_of_memory", "The card's memory is full, even for fewer rows."))
+            if not is_full(error):
+                return self._lose(work, error, _seen(error))
+            lost = self._lose(work, error, Failure("out_of_memory", "The memory is full, even for fewer rows."))
             self._on_full()
             return lost
 
-    def _timed(self, work: Sequence[Work]) -> tuple[Sequence[Work], list[Piece], float]:
+    def _timed(self, work: Sequence[Work]) -> Ran:
         self._began = began = self._clock.now()
         try:
             pieces = self._deck.run(work)
@@ -312,20 +232,22 @@ class Runner:
             seconds = self._clock.now() - began
             self._busy += seconds
         self._lost = 0
-        return work, pieces, seconds
+        return Ran(work, pieces, seconds)
 
-    def _lose(self, work: Sequence[Work], error: Exception, told: Failure) -> tuple[Sequence[Work], list[Piece], float]:
+    def _lose(self, work: Sequence[Work], error: Exception, told: Failure) -> Ran:
         log.error("turn_failed model=%s stage=%s rows=%d %s", self._card.id, work[0].stage, len(work), place(error))
         self._lost += 1
         for item in work:
             self._fail(self._berths[item.line], same(told))
         if self._lost >= TURNS_LOST:
             self.reopen(error)
-        return (), [], 0.0
+        return Ran()
 
-    def _give(self, turn: Turn, work: Sequence[Work], pieces: Sequence[Piece], seconds: float) -> None:
-        self._account(turn.stage, work, pieces, seconds)
-        for piece in pieces:
+    def _give(self, stage: str, ran: Ran) -> None:
+        if ran.work:
+            self._account(ran)
+            self._learn(stage, ran)
+        for piece in ran.pieces:
             if (berth := self._berths.get(piece.line)) is not None:
                 self._deliver(berth, piece)
 
@@ -344,45 +266,47 @@ class Runner:
         if not berth.left:
             berth.way.put(piece)
 
-    def _account(self, stage: str, work: Sequence[Work], pieces: Sequence[Piece], seconds: float) -> None:
-        """Costs, each listener's share, and what files are owed."""
-        if not work:
-            return
+    def _account(self, ran: Ran) -> None:
+        """Each listener's share of the turn, and what files are owed."""
         self._turns += 1
-        berths = [self._berths[item.line] for item in work]
-        turn = next(self._count)
-        for berth in berths:
-            berth.listener.gpu_seconds += seconds / len(work)
-            self._served[berth.listener] = turn
-        files = sum(not berth.listener.waits for berth in berths)
-        self._owed = settle(self._owed, seconds, files, len(work), self._contended(), self._rules.share)
-        self._learn(stage, work, pieces, seconds)
+        moved = [self._berths[item.line] for item in ran.work]
+        for berth in moved:
+            berth.listener.gpu_seconds += ran.seconds / len(moved)
+        self._berths.serve(moved)
+        files = sum(not berth.listener.waits for berth in moved)
+        wanting = {berth.listener.waits for berth in self._berths if berth.way.unread < self._rules.ahead}
+        self._owed = settle(self._owed, ran.seconds, files, len(moved), len(wanting) == 2, self._rules.share)
 
-    def _contended(self) -> bool:
-        """Whether streams and files both want to move."""
-        wanting = [berth for berth in self._berths.values() if berth.way.unread < self._rules.ahead]
-        return len({berth.listener.waits for berth in wanting}) == 2
-
-    def _learn(self, stage: str, work: Sequence[Work], pieces: Sequence[Piece], seconds: float) -> None:
-        """By the sound that came, where the stage gives some: a simple engine offers a line and brings a part."""
-        brought = [len(piece.samples) / self._card.rate for piece in pieces if piece.error is None]
-        if pieces and not any(brought):
+    def _learn(self, stage: str, ran: Ran) -> None:
+        """By the sound that came, where some did: a simple engine offers its whole line and brings a part."""
+        brought = [len(piece.samples) / self._card.rate for piece in ran.pieces if piece.error is None]
+        if ran.pieces and not any(brought):
             return
-        sound = sum(brought) / len(work) if pieces else sum(item.seconds for item in work) / len(work)
-        self._costs.learn(stage, len(work), max(item.size for item in work), seconds, sound)
+        sound = sum(brought) if ran.pieces else sum(item.seconds for item in ran.work)
+        rows = len(ran.work)
+        self._costs.learn(stage, rows, max(item.size for item in ran.work), ran.seconds, sound / rows)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether memory ran out. Adapters say so in our words; numpy and Python in theirs."""
+    return isinstance(error, MemoryError) or (isinstance(error, Failure) and error.code == "out_of_memory")
 
 
 def place(error: BaseException) -> str:
     """What failed and where, for the log; never the message, which may hold what was to be spoken."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
-    return f"error={type(error).__name__} at={where}"
-
-
-def _fault() -> Failure:
-    return Failure("internal", "The model failed at this line; the log has the details.")
+    return f"error={error.code if isinstance(error, Failure) else type(error).__name__} at={where}"
 
 
 def same(error: Failure) -> Failure:
     """One for each reader: an exception raised in two places at once mixes their traces."""
     return Failure(error.code, error.message, field=error.field, hint=error.hint, retryable=error.retryable)
+
+
+def _seen(error: Exception) -> Failure:
+    return error if isinstance(error, Failure) else _fault()
+
+
+def _fault() -> Failure:
+    return Failure("internal", "The model failed at this line; the log has the details.")

@@ -166,11 +166,12 @@ def parts(event: Audio, seq: int) -> Iterator[dict[str, Any]]:
     places = list(range(0, max(1, len(event.data)), step))
     starts = [_time(event, place) for place in places] + [event.start + event.duration]
     for part, place in enumerate(places):
-        sound = plain({**frame, "seq": seq + part, "data": event.data[place : place + step], "start": starts[part]})
-        sound |= {"duration": starts[part + 1] - starts[part], "text": "" if part else printable(event.text)}
+        sound = {**frame, "seq": seq + part, "data": event.data[place : place + step]}
+        sound |= {"start": starts[part], "duration": starts[part + 1] - starts[part]}
+        sound["text"] = "" if part else event.text
         if here := [word for word in words if _part_of(word, starts) == part]:
             sound["words"] = here
-        yield sound
+        yield _plain_dict(sound)
 
 
 def size(payload: Any) -> int:
