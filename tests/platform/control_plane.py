@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
@@ -50,6 +51,8 @@ class Post:
     bytes: int = 0
     body: Any = None
     status: int = 200
+    at: float = field(default_factory=time.monotonic)
+    """When it had arrived."""
 
 
 class ControlPlane:
