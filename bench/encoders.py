@@ -31,7 +31,7 @@ class Round:
 
 
 def speech() -> Samples:
-    from hibari import Hibari
+    from hibari import Hibari  # type: ignore[import-untyped]
 
     spoken = np.asarray(Hibari()(TEXT, seed=1), np.float32)
     return np.resize(spoken, SECONDS * RATE)
