@@ -116,7 +116,8 @@ def serve(settings: Settings, house: Opened, *, streams: bool, sdk: str) -> int:
 
     version = sdk or runpod.__version__
     places = max(LEAST_PLACES, settings.max_concurrency or 0)
-    shift = Shift(places, settings.shutdown_seconds, house.close, patience=HOPELESS if house.hopeless else None)
+    shift = Shift(places, settings.shutdown_seconds, house.close, heartbeat=settings.heartbeat_file)
+    shift.patience = HOPELESS if house.hopeless else None
     log.info("starting", extra={"sdk": version, "places": places})
     if version in TESTED:
         from runpod.serverless.modules.worker_state import JobsProgress  # type: ignore[import-untyped]

@@ -6,7 +6,7 @@ from typing import Any
 
 os.environ.setdefault("RUNPOD_LOG_LEVEL", "INFO")
 
-import runpod
+import runpod  # type: ignore[import-untyped]
 
 
 async def echo(job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:

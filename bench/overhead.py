@@ -6,6 +6,8 @@ and for a file, from the request to the last event.
 
 import asyncio
 import time
+from functools import partial
+from typing import Any
 
 from basics.events import Audio, Done
 from basics.settings import Settings
@@ -37,23 +39,23 @@ async def ours(house: House, asked: dict[str, str]) -> list[float]:
     return [first or 0.0, time.perf_counter() - began]
 
 
-def bare(engine: "object") -> list[float]:
+def bare(engine: Any) -> list[float]:
     began = time.perf_counter()
     first = None
-    for _ in engine.stream(TEXT, seed=0):  # type: ignore[attr-defined]
+    for _ in engine.stream(TEXT, seed=0):
         first = first or time.perf_counter() - began
     return [first or 0.0, time.perf_counter() - began]
 
 
 async def measured() -> dict[str, list[Pairs]]:
-    from hibari import Hibari
+    from hibari import Hibari  # type: ignore[import-untyped]
 
     engine = Hibari(threads=1)
     house = houses.open(Settings.read({}))
     try:
         await house.manager.warm("hibari")
         return {
-            name: await in_turn(lambda asked=asked: ours(house, asked), lambda: asyncio.to_thread(bare, engine))
+            name: await in_turn(partial(ours, house, asked), partial(asyncio.to_thread, bare, engine))
             for name, asked in ASKED.items()
         }
     finally:

@@ -155,7 +155,7 @@ def test_the_sdk_loses_a_chunk_whose_connection_drops_and_seq_shows_it(
 
 
 def test_the_sdk_loses_an_answer_whose_connection_drops(shared_plane: ControlPlane, shared_worker: Worker) -> None:
-    """Likewise. The job runs into the platform's execution timeout; the same `key` finds its answer in the store."""
+    """Likewise. The job runs into the platform's execution timeout."""
     shared_plane.drop("done")
     [id] = shared_plane.submit({"do": "file", "bytes": 10})
     shared_worker.heard(f'"{id}", "message": "Failed to return job results')

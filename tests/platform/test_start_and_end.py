@@ -24,6 +24,13 @@ def test_an_idle_worker_leaves_although_its_poll_is_open(plane: ControlPlane) ->
         worker.heard("house closed")
 
 
+def test_its_loop_touches_the_heartbeat_file(plane: ControlPlane, tmp_path: Path) -> None:
+    file = tmp_path / "heartbeat"
+    with Worker(plane, HEARTBEAT_FILE=str(file)):
+        plane.wait(*plane.submit({"do": "file"}))
+        assert file.exists()
+
+
 def test_a_job_in_flight_is_finished_before_the_worker_leaves(plane: ControlPlane, tmp_path: Path) -> None:
     file = tmp_path / "go"
     with Worker(plane) as worker:
