@@ -24,8 +24,10 @@ ARG WEIGHTS=0
 RUN --mount=type=secret,id=HF_TOKEN,required=false \
     mkdir /weights \
     && if [ "${WEIGHTS}" = 1 ]; then \
-         HF_TOKEN="$(cat /run/secrets/HF_TOKEN 2>/dev/null || true)" \
-         /opt/worker/bin/python -m builder.fetch_weights "${GROUP}" --to /weights; \
+         HF_TOKEN="$(cat /run/secrets/HF_TOKEN 2>/dev/null || true)" && export HF_TOKEN \
+         && IFS=, && for group in ${GROUP}; do \
+              /opt/worker/bin/python -m builder.fetch_weights --group "${group}" --to /weights || exit 1; \
+            done; \
        fi
 
 FROM worker-source AS rooms

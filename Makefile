@@ -39,11 +39,13 @@ engines: dev ## a group's environment and its engines' tests: GROUP=embedded, or
 	@$(CLEAN) $(VENV) -m builder.engines "$$GROUP"
 
 check: dev ## format, lint, types, generated documents
-	@echo "Format:"; .venv/bin/ruff format --check .
-	@echo "Lint:"; .venv/bin/ruff check .
-	@.venv/bin/hadolint Dockerfile
-	@echo "Types:"; .venv/bin/mypy $(ROOMS)
-	@echo "Documents:"; $(CLEAN) $(VENV) -m builder.docs --check
+	@failed=0; try() { echo "$$1:"; shift; "$$@" || failed=1; }; \
+	try Format .venv/bin/ruff format --check .; \
+	try Lint .venv/bin/ruff check .; \
+	try Dockerfile .venv/bin/hadolint Dockerfile; \
+	try Types .venv/bin/mypy $(ROOMS); \
+	try Documents $(CLEAN) $(VENV) -m builder.docs --check; \
+	exit $$failed
 
 format: dev ## put the code into its format
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .

@@ -44,10 +44,11 @@ def set_up(level: str, *, as_json: bool) -> None:
 
 
 def raised(error: BaseException) -> list[str]:
-    """Where it was raised and what kind it is, the cause first; no message."""
+    """Where it was raised and what kind it is, the cause first; of a message only a module's name."""
     before = error.__cause__ or error.__context__
     frames = [f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in traceback.extract_tb(error.__traceback__)]
-    return [*(raised(before) if before else ()), *frames, type(error).__name__]
+    missing = f" {error.name}" if isinstance(error, ImportError) else ""
+    return [*(raised(before) if before else ()), *frames, type(error).__name__ + missing]
 
 
 def _shown(value: Any) -> str:

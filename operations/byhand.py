@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,10 @@ class Heard:
 
 
 async def perform(job: Job, settings: Settings, opened: Opening) -> Heard:
-    """The model that a job names is loaded by the job; the default is loaded first, like on the queue."""
+    """The model that a job names is loaded by the job; the default is loaded first, like on the queue, uncounted."""
     house = await opened(settings, default="model" not in job.input)
     try:
-        return await listen(house.answer(job))
+        return await listen(house.answer(replace(job, received=time.monotonic())))
     finally:
         await house.close()
 

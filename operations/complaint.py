@@ -22,7 +22,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "@blend": VoiceBlend,
 }
 PRIVATE = frozenset(
-    {"text", "prompt", "instructions", "key", "lexicon", "reference", "transcript", "design", "s3Config"}
+    {"text", "turns", "prompt", "instructions", "key", "lexicon", "reference", "transcript", "design", "s3Config"}
 )
 Place = tuple[int | str, ...]
 

@@ -104,9 +104,9 @@ class VoiceDesign(Shape):
 
 class VoiceBlend(Shape):
     blend: Annotated[
-        dict[Annotated[str, Field(pattern=VOICE_PART)], Annotated[float, Field(ge=0.001, le=1000)]],
+        dict[Annotated[str, Field(pattern=VOICE_PART)], Annotated[float, Field(ge=0.001, le=100)]],
         Field(min_length=1, max_length=8),
-    ] = Field(description="an object of 1 to 8 voice ids, each with a share from 0.001 to 1,000")
+    ] = Field(description="an object of 1 to 8 voice ids, each with a share from 0.001 to 100")
 
     def written(self) -> str:
         """As a string says it, so that both ways of asking are one voice."""

@@ -5,10 +5,10 @@ The rooms are imported in here, so that a door can do it beside something else. 
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from basics.errors import Failure
 from basics.events import Event, Failed
@@ -25,7 +25,9 @@ class Opened:
     """A house as a door sees it."""
 
     answer: Answer
-    close: Callable[[], Awaitable[None]]
+    close: Callable[[], Coroutine[Any, Any, None]]
+    hopeless: bool = False
+    """Whether it can do nothing but say why, and another host may do better."""
 
 
 class Opening(Protocol):
@@ -48,6 +50,8 @@ async def _opened(settings: Settings, default: bool) -> Opened:
     from operations.answer import answer
 
     house = await asyncio.to_thread(houses.open, settings)
+    for warning in house.warnings:
+        log.warning("settings", extra={"why": warning})
     try:
         for model in settings.preload or ((house.catalogue.default.id,) if default else ()):
             await house.manager.warm(model)
@@ -59,6 +63,7 @@ async def _opened(settings: Settings, default: bool) -> Opened:
 
 def refusing(failure: Failure) -> Opened:
     """In place of a house that could not be opened: each job is answered with the reason."""
+    log.error("start_failed", extra={"code": failure.code, "why": failure.message})
 
     async def answer(_: Job) -> AsyncGenerator[Event, None]:
         yield Failed(failure)
@@ -66,4 +71,4 @@ def refusing(failure: Failure) -> Opened:
     async def close() -> None:
         return None
 
-    return Opened(answer, close)
+    return Opened(answer, close, failure.retryable)

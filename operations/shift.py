@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from basics.heartbeat import beat
 from basics.settings import VOLUME
 from operations.job import Job
 from operations.queue import Talk
@@ -37,23 +38,26 @@ class Shift:
         self,
         places: int,
         seconds: float,
+        close: Callable[[], Awaitable[None]] | None = None,
         *,
         taken: Callable[[], int] = lambda: 0,
-        close: Callable[[], Awaitable[None]] | None = None,
+        heartbeat: Path | None = None,
         patience: tuple[int, float] | None = None,
         leave: Callable[[int], None] | None = None,
     ) -> None:
-        """`patience`: jobs and seconds after which a worker that cannot work leaves."""
+        """`patience`: jobs and seconds after which a worker that cannot work leaves. `taken`: what the SDK counts."""
         self._places = places
         self._seconds = seconds
-        self._taken = taken
+        self.taken = taken
         self._close = close
         self._leave = leave or leave_at_once
         self._jobs: set[asyncio.Task[Any]] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._leaving: asyncio.Task[None] | None = None
         self._begun = False
-        self._patience = patience
+        self._heartbeat = heartbeat
+        self._beating: asyncio.Task[None] | None = None
+        self.patience = patience
         self._answered = 0
 
     def places(self, _current: int) -> int:
@@ -84,8 +88,10 @@ class Shift:
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.end)
-        if self._patience is not None:
-            loop.call_later(self._patience[1], self.end, 1)
+        if self._heartbeat is not None:
+            self._beating = loop.create_task(beat(self._heartbeat))
+        if self.patience is not None:
+            loop.call_later(self.patience[1], self.end, 1)
 
     def _over(self, job: Job, talk: Talk, task: "asyncio.Task[Any]") -> None:
         """Cancelling while the SDK posts reaches no `finally` of a generator: the road is closed from here."""
@@ -96,7 +102,7 @@ class Shift:
         closing.add_done_callback(self._closing.discard)
         log.info("job", extra=_line(job, talk))
         self._answered += 1
-        if self._patience is not None and self._answered >= self._patience[0]:
+        if self.patience is not None and self._answered >= self.patience[0]:
             self.end(1)
 
     async def _wind_down(self, code: int) -> None:
@@ -113,7 +119,7 @@ class Shift:
 
     async def _emptied(self) -> None:
         await asyncio.sleep(LOOK_SECONDS)
-        while self._jobs or self._closing or self._taken():  # noqa: ASYNC110 the SDK's own count cannot be waited for
+        while self._jobs or self._closing or self.taken():  # noqa: ASYNC110 the SDK's own count cannot be waited for
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _let_go(self) -> None:

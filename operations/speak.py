@@ -153,7 +153,7 @@ def warnings(said: Script, format: Any, seconds: float, model: str, house: House
 def pace(house: House, model: str) -> float:
     """Seconds of computing for a second of sound, as far as this worker has seen."""
     seen = next((each for each in house.manager.residents() if each["model"] == model), None)
-    return seen["busy_seconds"] / seen["audio_seconds"] if seen and seen["audio_seconds"] else 0.0
+    return float(seen["busy_seconds"] / seen["audio_seconds"]) if seen and seen["audio_seconds"] else 0.0
 
 
 def forecast(order: Order) -> dict[str, Any]:

@@ -6,6 +6,7 @@ character ends.
 """
 
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ _CLAUSE = re.compile(
     r"|[、，；：。！？…]+[」』”’）】》]*(?![、，；：。！？…」』”’）】》 ])"  # full-width punctuation needs no space
 )
 _DIGIT_GROUPS = re.compile(r"(?<=\d) (?=\d{3}(?!\d))")
+
+_OPENERS = frozenset(" ¿¡—–-•*#")
 
 
 class Rank(IntEnum):
@@ -61,16 +64,21 @@ def atoms(text: str, language: str, tags: Collection[str], weights: Weights, roo
     found: list[Atom] = []
     start = 0
     for end, rank in _breaks(text, language, tags):
-        if not speakable(text[start:end]) and (found or end < len(text)):
-            if not found:
-                continue
-            last = found.pop()
-            start, rank = last.start, max(rank, last.rank)
-            found.append(Atom(start, end, rank))
-        else:
+        chunk = text[start:end]
+        if speakable(chunk):
             found.extend(_within(text, Atom(start, end, rank), weights, room))
+        elif found and (end == len(text) or not _opens(chunk)):
+            last = found.pop()
+            found.append(Atom(last.start, end, max(rank, last.rank)))
+        else:
+            continue
         start = end
     return found
+
+
+def _opens(chunk: str) -> bool:
+    """Whether marks without a word belong to what follows: an opening quote, a dash, a bullet."""
+    return all(char in _OPENERS or unicodedata.category(char) in ("Ps", "Pi") for char in chunk)
 
 
 def _breaks(text: str, language: str, tags: Collection[str]) -> Iterator[tuple[int, Rank]]:

@@ -21,21 +21,14 @@ from typing import Any, TypeVar
 from basics.errors import Failure
 from basics.limits import ANSWER_BYTES, base64_bytes, fits_answer, fits_inline, json_bytes
 from basics.settings import Settings
+from speech.formats import FORMATS
 from store.bucket import Bucket, unsigned
 from store.bucket_config import PARTS, BucketConfig
 from store.folder import Folder
 from store.objects import Flag, pieces, unless_cancelled
 
-CONTENT_TYPES = {
-    "wav": "audio/wav",
-    "mp3": "audio/mpeg",
-    "opus": "audio/ogg",
-    "flac": "audio/flac",
-    "aac": "audio/aac",
-    "pcm": "audio/pcm",
-    "mulaw": "audio/PCMU",
-    "alaw": "audio/PCMA",
-}
+SPARE_BYTES = 4_000
+"""What an answer still grows by after the file's size is weighed: its `audio`, timings, a URL."""
 ID_CHARS = 64
 HASH_BYTES = 1 << 20
 
@@ -72,6 +65,7 @@ class Recording:
 
     source: bytes | Path
     format: str
+    """Its name among the formats, as the answer tells it."""
     sample_rate: int
     duration: float
     """Seconds."""
@@ -148,7 +142,7 @@ class Delivery:
         A file that turned out larger than was estimated goes where it fits, and a warning says so.
         """
         size, sha256 = await asyncio.to_thread(_measured, recording.source)
-        settled = self._settled(kind, asked, size, json_bytes(rest or {}))
+        settled = self._settled(kind, asked, size, json_bytes(rest or {}) + SPARE_BYTES)
         warnings = () if settled == kind else (f"The file is larger than estimated; delivered as `{settled}`.",)
         about = {
             "format": recording.format,
@@ -188,7 +182,7 @@ class Delivery:
     def _keep(self, place: "Bucket | Folder", key: str, recording: Recording, cancel: Flag) -> dict[str, Any]:
         signed = self.now()
         try:
-            place.put(key, recording.source, CONTENT_TYPES.get(recording.format, ""), cancel=cancel)
+            place.put(key, recording.source, FORMATS[recording.format].content_type, cancel=cancel)
             where = {"path": str(place.root / key)} if isinstance(place, Folder) else self._signed(place, key, signed)
             unless_cancelled(b"", cancel)
         except BaseException:
@@ -204,8 +198,8 @@ class Delivery:
 
     def _key(self, recording: Recording, job_id: str) -> str:
         """By day and job; a few random letters keep a job that is tried again from its own earlier file."""
-        day = self.now().strftime("%Y/%m/%d")
-        return f"{day}/{_safe(job_id)}/{_safe(recording.name)}-{secrets.token_hex(4)}.{recording.format}"
+        day, extension = self.now().strftime("%Y/%m/%d"), FORMATS[recording.format].extension
+        return f"{day}/{_safe(job_id)}/{_safe(recording.name)}-{secrets.token_hex(4)}.{extension}"
 
 
 async def _unless_left(work: Callable[[Flag], T], undo: Callable[[], None], cancel: Flag) -> T:

@@ -86,14 +86,14 @@ def _silence(before: tuple[Passage, str, Rank] | None, passage: Passage) -> floa
     if before is None:
         return 0.0
     last, said, rank = before
-    seconds = pause_after(said, rank)
+    seconds = _pause_after(said, rank)
     if begins:
         least = PARAGRAPH_SECONDS if passage.paragraph else TURN_SECONDS if last.turn != passage.turn else 0.0
         seconds = max(seconds, least)
     return seconds / passage.speed
 
 
-def pause_after(line: str, rank: Rank) -> float:
+def _pause_after(line: str, rank: Rank) -> float:
     """The silence that a line's last mark asks for."""
     line = line.rstrip(_CLOSERS)
     if line.endswith(("...", "…")):
@@ -101,4 +101,4 @@ def pause_after(line: str, rank: Rank) -> float:
     found = PAUSE_SECONDS.get(line[-1:])
     if found is not None:
         return found
-    return SENTENCE_SECONDS if rank is Rank.SENTENCE else UNMARKED_SECONDS
+    return {Rank.SENTENCE: SENTENCE_SECONDS, Rank.FORCED: 0.0}.get(rank, UNMARKED_SECONDS)

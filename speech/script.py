@@ -117,6 +117,8 @@ class _Writer:
         end = dropped.position + len(dropped.tag)
         if end < len(text) and text[end] not in _CLOSES:
             self._pieces.append(" ")
+        elif self._pieces:
+            self._pieces[-1] = self._pieces[-1].rstrip()
 
     def _hush(self, pause: Pause, part: Part) -> None:
         self.silence = (self.silence or 0.0) + pause.seconds

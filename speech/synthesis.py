@@ -25,7 +25,7 @@ from speech.delivery import Delivered, Delivery
 from speech.order import CLEAN_END, Order
 from speech.report import Watch, answer
 from speech.sequence import spoken
-from speech.take import Chunk, Take, native_speed
+from speech.take import Chunk, Take, bites, native_speed
 from voices.conditioning import Conditioning
 
 STREAM_LINES, FILE_LINES = 2, 8
@@ -91,11 +91,12 @@ async def made(order: Order, rooms: Rooms, take: Take, listener: Listener, watch
         speak = partial(resident.speak, listener=listener)
         async with aclosing(spoken(lines, speak, STREAM_LINES if order.streams else FILE_LINES)) as pieces:
             async for index, piece in pieces:
-                chunk = await watch.encoding(take.hear, index, piece)
-                if chunk is not None:
-                    watch.first_audio()
-                    listener.given += chunk.duration
-                    yield chunk
+                for bite in [piece] if listener.given or not order.streams else bites(piece, order.card.rate):
+                    chunk = await watch.encoding(take.hear, index, bite)
+                    if chunk is not None:
+                        watch.first_audio()
+                        listener.given += chunk.duration
+                        yield chunk
         watch.leg("synthesis")
     if (chunk := await watch.encoding(take.finish)) is not None:
         watch.first_audio()

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +34,18 @@ class Chunk:
     start: float
     duration: float
     text: str = ""
+
+
+FIRST_BITE_SECONDS = 0.2
+
+
+def bites(piece: Piece, rate: int) -> Iterator[Piece]:
+    """A stream's first piece in parts that double: the first is out before the last is mastered and encoded."""
+    start, size = 0, round(rate * FIRST_BITE_SECONDS)
+    while start + size < len(piece.samples):
+        yield replace(piece, samples=piece.samples[start : start + size], last=False, words=())
+        start, size = start + size, 2 * size
+    yield replace(piece, samples=piece.samples[start:])
 
 
 class Outlet(Protocol):
@@ -211,7 +223,7 @@ class File:
     def finish(self) -> bytes:
         with self._path.open("w+b") as file:
             with Encoder(self._order.output, self._order.card.rate, self._order.stamp, file) as encoder:
-                for samples in self._programme.finish():
+                for samples in self._programme.finish(self._check):
                     self._check()
                     encoder.feed(samples)
                 encoder.finish()
@@ -229,7 +241,7 @@ class File:
 
 
 def recording(order: Order, path: Path, seconds: float) -> Recording:
-    return Recording(path, order.output.format.extension, order.output.rate, seconds, NAME)
+    return Recording(path, order.output.format.name, order.output.rate, seconds, NAME)
 
 
 @contextmanager

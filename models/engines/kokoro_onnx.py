@@ -131,9 +131,10 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _providers(onnxruntime: Any, device: str) -> list[str]:
+def _providers(onnxruntime: Any, device: str) -> list[str | tuple[str, dict[str, int]]]:
     if not device.startswith("cuda"):
         return ["CPUExecutionProvider"]
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         raise Failure("misconfigured", "DEVICE: this image's ONNX Runtime has no CUDA; set DEVICE=cpu.")
-    return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    number = int(device.partition(":")[2] or 0)
+    return [("CUDAExecutionProvider", {"device_id": number}), "CPUExecutionProvider"]

@@ -61,15 +61,22 @@ class Reader:
         return " ".join(self._english[british](sentence) for sentence in Hibari.split_sentences(text))
 
     def _read_other(self, text: str, code: str) -> str:
-        from phonemizer.backend import EspeakBackend
-
         with _lock:
             if code not in self._espeak:
-                self._espeak[code] = EspeakBackend(
-                    code, preserve_punctuation=True, with_stress=True, tie="^", language_switch="remove-flags"
-                )
+                self._espeak[code] = _espeak(code)
             spelt = str(self._espeak[code].phonemize([" ".join(text.split())])[0])
         return joined(spelt)
+
+
+def _espeak(code: str) -> "EspeakBackend":
+    """With the library and data of the wheel, so that nothing need be on the system."""
+    import espeakng_loader  # type: ignore[import-untyped]
+    from phonemizer.backend import EspeakBackend
+    from phonemizer.backend.espeak.wrapper import EspeakWrapper  # type: ignore[import-untyped]
+
+    EspeakWrapper.set_library(espeakng_loader.get_library_path())
+    EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
+    return EspeakBackend(code, preserve_punctuation=True, with_stress=True, tie="^", language_switch="remove-flags")
 
 
 def joined(spelt: str) -> str:

@@ -62,8 +62,12 @@ async def test_leaving_early_closes_every_open_line() -> None:
 async def test_a_line_that_fails_ends_the_sound_after_what_came_before_it() -> None:
     recorder = Recorder(fails="b")
     heard: list[int] = []
-    with pytest.raises(Failure, match="broke"):
+
+    async def hear() -> None:
         async for index, _ in spoken([line(c) for c in "abc"], recorder.speak, 3):
             heard.append(index)
+
+    with pytest.raises(Failure, match="broke"):
+        await hear()
     assert heard == [0, 0, 1]
     assert not recorder.open

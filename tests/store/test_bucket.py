@@ -51,9 +51,9 @@ class Plain(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("ETag", f'"{len(self.kept.get(self.path, b""))}"')
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body[: len(body) - cut])
-        self.close_connection = True
 
     def log_message(self, *_):
         """Silent."""
@@ -125,3 +125,26 @@ def test_an_answer_that_breaks_off_is_not_taken_for_the_file():
         bucket.put("a", b"123456")
         failure = refused(bucket.get, "a")
     assert (failure.code, failure.retryable) == ("storage_failed", True)
+
+
+R2 = "https://0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "address", "region"),
+    [
+        ("https://s3.us-west-2.amazonaws.com", "https://books.s3.us-west-2.amazonaws.com/a/k.wav", "us-west-2"),
+        ("https://books.s3.us-west-2.amazonaws.com", "https://books.s3.us-west-2.amazonaws.com/a/k.wav", "us-west-2"),
+        ("https://books.s3.amazonaws.com", "https://books.s3.amazonaws.com/a/k.wav", "us-east-1"),
+        (R2, f"{R2}/books/a/k.wav", "auto"),
+        (f"{R2}/books", f"{R2}/books/a/k.wav", "auto"),
+        ("https://books.nyc3.digitaloceanspaces.com", "https://books.nyc3.digitaloceanspaces.com/a/k.wav", "nyc3"),
+        ("https://store.example.com/s3/", "https://store.example.com/s3/books/a/k.wav", "us-east-1"),
+    ],
+)
+def test_a_url_names_the_bucket_once_and_is_signed_for_the_store_s_region(endpoint, address, region):
+    given = {"endpointUrl": endpoint, "accessId": "a", "accessSecret": "s", "bucketName": "books"}
+    url = Bucket(BucketConfig.of_job(given)).presign("a/k.wav", 60)
+    assert url.partition("?")[0] == address
+    assert f"%2F{region}%2Fs3%2Faws4_request" in url
+    assert "X-Amz-Expires=60" in url

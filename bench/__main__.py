@@ -1,0 +1,27 @@
+"""All the benchmarks, as Markdown: `python -m bench`, or by name: `python -m bench overhead`."""
+
+import platform
+import sys
+
+from bench import encoders, overhead, queue
+
+ALL = {
+    "overhead": ("What the worker adds to the bare engine (hibari), in one process", overhead.main),
+    "queue": ("Through the SDK's loop, against a worker that only echoes", queue.main),
+    "encoders": ("Each encoder", encoders.main),
+}
+
+
+def main(names: list[str]) -> int:
+    if unknown := [name for name in names if name not in ALL]:
+        sys.stderr.write(f"No benchmark is called {unknown[0]}; there are {', '.join(ALL)}.\n")
+        return 2
+    print(f"{platform.processor() or platform.machine()}, {platform.python_version()}\n")
+    for name in names or ALL:
+        title, bench = ALL[name]
+        print(f"### {title}\n\n{bench()}\n", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

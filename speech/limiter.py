@@ -1,0 +1,117 @@
+"""One gain, and a limiter that sees peaks coming: no true peak gets over the ceiling, no sample is lost.
+
+Gain falls along a ramp of 2.5 ms that ends where the peak is, and comes back over some 40 ms. Below the ceiling
+samples pass as they are. What comes out does not depend on how the sound was cut.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from basics.audio import Samples, from_db
+from speech.chain import Chain
+
+CEILING_DB = -1.0
+MARGIN_DB = 0.3
+"""Kept below the ceiling: meters differ in what they see close to half the rate, where loud fricatives are."""
+AHEAD_SECONDS = 0.0025
+RELEASE_SECONDS = 0.04
+OVERSAMPLING = 4
+
+Gains = NDArray[np.float64]
+
+
+class Limiter:
+    """Gives as many samples as it takes, a little later: the look-ahead and the oversampling, under 5 ms."""
+
+    def __init__(
+        self,
+        rate: int,
+        gain_db: float = 0.0,
+        ceiling_db: float = CEILING_DB - MARGIN_DB,
+        release_seconds: float = RELEASE_SECONDS,
+    ) -> None:
+        self._gain = from_db(gain_db)
+        self._ceiling = from_db(ceiling_db)
+        self._ahead = max(1, round(rate * min(AHEAD_SECONDS, release_seconds)))
+        self._decay = float(np.exp(-1 / (release_seconds * rate)))
+        self._doublings = int(np.ceil(np.log2(8 * release_seconds * rate)))
+        self._past = self._ahead + 2**self._doublings
+        self._peaks = Peaks(rate)
+        self._waiting = np.zeros(0, np.float32)
+        self._cuts: Gains = np.zeros(self._past)
+        """By how much each sample is over the ceiling, as a logarithm: of those that went out, and of those that wait.
+        Ramps are straight in it, so that two neighbours never get gains far apart, however deep the cut."""
+
+    def feed(self, samples: Samples) -> Samples:
+        louder = _times(samples, self._gain)
+        self._waiting = np.concatenate([self._waiting, louder])
+        return self._give(self._asked(self._peaks.feed(louder)))
+
+    def finish(self) -> Samples:
+        return self._give(np.concatenate([self._asked(self._peaks.finish()), np.zeros(self._ahead)]))
+
+    def _asked(self, peaks: Samples) -> Gains:
+        return np.log(np.maximum(peaks.astype(np.float64) / self._ceiling, 1.0))
+
+    def _give(self, cuts: Gains) -> Samples:
+        self._cuts = np.concatenate([self._cuts, cuts])
+        count = max(0, self._cuts.size - self._past - self._ahead)
+        ready, self._waiting = self._waiting[:count], self._waiting[count:]
+        given = _times(ready, np.exp(-self._smooth(count))) if self._cuts.any() else ready
+        self._cuts = self._cuts[count:]
+        return given
+
+    def _smooth(self, count: int) -> Gains:
+        """Never less than asked: the highest ahead, let go slowly, then averaged over as long as it looks ahead."""
+        held = _highest_ahead(self._cuts, self._ahead)
+        for doubling in range(self._doublings):
+            shift = 2**doubling
+            held[shift:] = np.maximum(held[shift:], held[:-shift] * self._decay**shift)
+        total = np.zeros(count)
+        for back in range(self._ahead + 1):
+            total += held[self._past - back : self._past - back + count]
+        return total / (self._ahead + 1)
+
+
+class Peaks:
+    """For each sample the highest value on the way to its neighbours, at four times the rate."""
+
+    def __init__(self, rate: int) -> None:
+        self._chain = Chain.resampler(rate, OVERSAMPLING * rate)
+        self._waiting = self._dense = np.zeros(0, np.float32)
+        self._before = np.zeros(1, np.float32)
+
+    def feed(self, samples: Samples) -> Samples:
+        self._waiting = np.concatenate([self._waiting, np.abs(samples)])
+        return self._around(self._chain.feed(samples))
+
+    def finish(self) -> Samples:
+        rest = self._chain.finish()
+        missing = self._waiting.size * OVERSAMPLING - self._dense.size
+        return self._around(np.pad(rest[:missing], (0, max(0, missing - rest.size))))
+
+    def _around(self, dense: Samples) -> Samples:
+        dense = np.concatenate([self._dense, np.abs(dense)])
+        count = min(dense.size // OVERSAMPLING, self._waiting.size)
+        own, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._dense = dense[count * OVERSAMPLING :]
+        # Four slices: a maximum along a row of four costs several times as much.
+        first, second, third, fourth = (dense[at : count * OVERSAMPLING : OVERSAMPLING] for at in range(OVERSAMPLING))
+        highest = np.maximum(np.maximum(first, second), np.maximum(third, fourth))
+        after = np.concatenate([self._before, highest])
+        self._before = after[-1:]
+        return np.asarray(np.maximum(own, np.maximum(after[:-1], after[1:])), np.float32)
+
+
+def _highest_ahead(values: Gains, ahead: int) -> Gains:
+    """At each place the highest of it and the `ahead` places after."""
+    highest, reach = values.copy(), 1
+    while reach < ahead + 1:
+        step = min(reach, ahead + 1 - reach)
+        highest[:-step] = np.maximum(highest[:-step], highest[step:])
+        reach += step
+    return highest
+
+
+def _times(samples: Samples, gain: float | Gains) -> Samples:
+    return np.asarray(samples * gain, np.float32)

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from basics.audio import join
+from models.engine import Line, Options
+from models.engines.hibari import Hibari
+from tests.engines.recogniser import SENTENCES, transcribe, wer, words
+from voices.voice import Voice
+
+
+def test_the_same_words_written_otherwise_are_no_errors() -> None:
+    assert wer("Two hundred and forty people, on Dr. Watson's list.", "240 people on doctor Watson's list") == 0
+    assert wer("It costs $25, about 70%.", "It costs 25 dollars about seventy percent") == 0
+    assert wer("The 4th of July", "the fourth of July") == 0
+    assert words("1,250 well-known") == ["1250", "well", "known"]
+
+
+def test_errors_count_by_the_words_that_were_said() -> None:
+    assert wer("one word is wrong", "one word was wrong") == 0.25
+    assert wer("two are missing here", "two are") == 0.5
+    assert wer("yes", "yes or no") == 2.0
+    assert wer("anything", "") == 1.0
+
+
+def test_forty_different_sentences_are_there_to_be_spoken() -> None:
+    assert len(set(SENTENCES)) == 40
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+def test_a_recogniser_understands_hibari(tmp_path: Path) -> None:
+    """Alone, without the worker's road; one word in twenty may be misheard over all, since Whisper base errs too."""
+    hibari = Hibari.load(tmp_path, "cpu", "")
+    heart = hibari.prepare(Voice("heart", "preset", "heart"))
+    wrong = 0.0
+    for seed, text in enumerate(SENTENCES):
+        sound = join(list(hibari.speak(Line("a", text, "en", heart, Options(), seed))))
+        wrong += wer(text, transcribe(sound, hibari.card.rate)) * len(words(text))
+    assert wrong / sum(len(words(text)) for text in SENTENCES) <= 0.05
+    assert np.isfinite(wrong)

@@ -1,0 +1,67 @@
+"""Whole jobs with real engines: what was written is what is heard."""
+
+from pathlib import Path
+
+import pytest
+
+from basics.audio import Samples, join
+from basics.settings import Settings
+from models.engine import Line, Options
+from models.engines.hibari import Hibari
+from operations import house as houses
+from tests.engines import weights
+from tests.engines.recogniser import SENTENCES, transcribe, wer, words
+from tests.houses import answered, decoded, done, joined
+from voices.voice import Voice
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+def corpus_error(heard: list[tuple[Samples, int]]) -> float:
+    """Of all words, the share that was misheard."""
+    said = [words(text) for text in SENTENCES]
+    wrong = [wer(text, transcribe(*sound)) * len(words(text)) for text, sound in zip(SENTENCES, heard, strict=True)]
+    return sum(wrong) / sum(map(len, said))
+
+
+async def test_the_worker_is_understood_as_well_as_the_bare_engine(tmp_path: Path) -> None:
+    """Files for one half and streams for the other, so that both roads are heard."""
+    hibari = Hibari.load(tmp_path, "cpu", "")
+    heart = hibari.prepare(Voice("heart", "preset", "heart"))
+    bare = [
+        (join(list(hibari.speak(Line("a", text, "en", heart, Options(), seed)))), hibari.card.rate)
+        for seed, text in enumerate(SENTENCES)
+    ]
+    ours = []
+    house = houses.open(Settings.read({"AUDIO_OUTPUT_DIR": str(tmp_path)}))
+    try:
+        for seed, text in enumerate(SENTENCES):
+            if seed % 2:
+                data = joined(
+                    await answered(house, {"text": text, "seed": seed, "delivery": "stream", "format": "mp3"})
+                )
+            else:
+                data = (await done(house, {"text": text, "seed": seed})).data or b""
+            ours.append(decoded(data))
+    finally:
+        await house.close()
+    assert corpus_error(ours) <= corpus_error(bare) + 0.03
+
+
+async def test_kokoro_speaks_blends_and_streams_through_the_worker(tmp_path: Path) -> None:
+    folder = weights.kokoro().parent
+    environment = {"WEIGHTS_DIR": str(folder), "AUDIO_OUTPUT_DIR": str(tmp_path), "MODEL": "kokoro"}
+    house = houses.open(Settings.read(environment))
+    asked = {"text": "The harbour was quiet when the boats came in.", "voice": "jf_alpha", "language": "en"}
+    try:
+        file = await done(house, asked)
+        streamed = joined(await answered(house, asked | {"delivery": "stream", "format": "opus"}))
+        blend = await done(house, asked | {"voice": "jf_alpha(0.5)+jm_kumo(0.5)"})
+    finally:
+        await house.close()
+    sound, rate = decoded(file.data or b"")
+    assert 0.8 < sound.size / rate < 4
+    stream, stream_rate = decoded(streamed)
+    assert stream.size / stream_rate == pytest.approx(sound.size / rate, abs=0.15)
+    assert blend.answer["voice"] == "jf_alpha(0.5)+jm_kumo(0.5)"
+    assert blend.data != file.data
