@@ -212,14 +212,22 @@ def _turn(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, 
     rows = _shrunk(state, [first], limit)
     most = rows[0].size if _urgent(state, lead) else _ANY
     along = [rider for rider in movers if rider is not lead and wanted[rider.line].stage == stage]
-    rows += [_sized(wanted[rider.line], most) for rider in along if rider.guarded][: state.rows - 1]
+    # Who has time gives its row to a newcomer: full turns of the started would keep it out otherwise.
+    pressed = [rider for rider in along if _pressed(state, rider)]
+    rows += [_sized(wanted[rider.line], most) for rider in pressed][: state.rows - 1]
     # Where the started have their turn anyway, only what others add to it is taken from them.
     allowed = spare + (_seconds(state, rows) if lead.guarded else 0.0)
     for rider in along:
         more = [*rows, _sized(wanted[rider.line], most)]
-        if not rider.guarded and len(more) <= state.rows and _seconds(state, more) <= allowed:
+        if rider not in pressed and len(more) <= state.rows and (rider.guarded or _seconds(state, more) <= allowed):
             rows = more
     return Turn(stage, tuple(_shrunk(state, rows, limit)))
+
+
+def _pressed(state: State, rider: Rider) -> bool:
+    """A started stream that cannot wait for the turn after this one."""
+    chunk = state.costs.chunk(state.side_by_side, state.first)
+    return rider.guarded and rider.slack < state.rules.margin + state.rules.turn + 2 * chunk
 
 
 def _seconds(state: State, rows: Sequence[Work]) -> float:
@@ -287,7 +295,7 @@ def _welcome(state: State, rider: Rider, spare: float) -> bool:
     if rider.guarded:
         return True
     if rider.newcomer:
-        return spare >= state.rules.turn and _carried(state) and _spares_the_place(state, rider, spare)
+        return spare >= 0 and _carried(state) and _spares_the_place(state, rider, spare)
     if state.free <= state.room // 16:
         return False  # A place in sixteen is kept for streams that have none yet.
     return state.owed > state.rules.patience or _spares_the_place(state, rider, spare)
