@@ -145,8 +145,12 @@ async def test_a_storm_from_several_event_loops_loads_once(manages: Making) -> N
 async def test_all_askers_of_a_failed_load_hear_why_and_the_next_tries_again(manages: Making) -> None:
     shelf = Shelf(a=1)
     shelf.faults.append(Failure("weights_missing", "The file is not there."))
+    shelf.gates["a"] = threading.Event()
     manager = manages(shelf)
-    told = await asyncio.gather(*(manager.warm("a") for _ in range(5)), return_exceptions=True)
+    askers = [asyncio.create_task(manager.warm("a")) for _ in range(5)]
+    await until(shelf.reached.is_set)
+    shelf.gates["a"].set()
+    told = await asyncio.gather(*askers, return_exceptions=True)
     assert [getattr(each, "code", None) for each in told] == ["weights_missing"] * 5
     assert await manager.warm("a") >= 0
     assert shelf.loads == ["a", "a"]
