@@ -15,6 +15,8 @@ from models.engine import Work
 
 _ANY = 2**31
 """A size that bounds nothing."""
+_STEPS = 8
+"""In which the smallest chunk is found, to a few hundredths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,21 +194,38 @@ def _wanted(state: State) -> dict[str, Work]:
         if work.line in moving:
             offers.setdefault(work.line, []).append(work)
     least = _lasting(state)
-    return {line: _chunk(state.rules, least, moving[line], works) for line, works in offers.items()}
+    return {line: _chunk(state, least, moving[line], works) for line, works in offers.items()}
 
 
 def _lasting(state: State) -> float:
     """Sound of the smallest chunk that is worth sending: it must last until the next one can be there."""
-    listening = sum(rider.guarded for rider in state.riders)
+    listening = sum(rider.guarded or (rider.newcomer and rider.aboard) for rider in state.riders)
     side_by_side = max(1, min(listening, state.side_by_side))
-    return max(state.first, state.rules.margin + state.costs.chunk(side_by_side, state.first))
+    least = state.first
+    # Each step comes nearer to the chunk that plays as long as the next of its kind takes; a slow engine has none.
+    for _ in range(_STEPS):
+        needed = state.rules.margin + state.costs.chunk(side_by_side, least)
+        if least >= needed:
+            break
+        least = min(needed, state.rules.chunk)
+    return least
 
 
-def _chunk(rules: Rules, least: float, rider: Rider, works: Sequence[Work]) -> Work:
+def _chunk(state: State, least: float, rider: Rider, works: Sequence[Work]) -> Work:
     """The ramp: the first chunk as small as the engine speaks well, then growing with the sound in hand."""
+    rules = state.rules
     seconds = min(rules.chunk, max(least, rider.slack * rules.growth)) if rider.stream else rules.chunk
     work = next((work for work in works if work.seconds >= seconds), works[-1])
+    if rider.guarded and rider.slack < rules.margin + _way_out(state, work, works[0]):
+        work = works[0]
     return _cut(work, seconds)
+
+
+def _way_out(state: State, work: Work, out: Work) -> float:
+    """Seconds until sound that is nearly made can be out, where another step of `work` comes before."""
+    return state.costs.of(work.stage, state.side_by_side, work.least) + state.costs.of(
+        out.stage, state.side_by_side, out.size
+    )
 
 
 def _turn(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, Work], spare: float) -> Turn:
@@ -214,7 +233,7 @@ def _turn(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, 
     first = wanted[lead.line]
     stage = first.stage
     due = lead.guarded or _overdue(state, lead)
-    limit = min(state.rules.turn, max(spare, _seconds(state, [_cut(first, state.first)]) if due else 0.0))
+    limit = min(state.rules.turn, max(spare, _seconds(state, [_cut(first, _lasting(state))]) if due else 0.0))
     rows = _shrunk(state, [first], limit)
     most = rows[0].size if _urgent(state, lead) else _ANY
     along = [rider for rider in movers if rider is not lead and wanted[rider.line].stage == stage]
