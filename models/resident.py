@@ -26,6 +26,12 @@ ROWS = 16
 """Places and rows of a deck, unless `MAX_BATCH` says otherwise; an engine may hold fewer."""
 
 
+HUNG_SECONDS, HUNG_TIMES = 30.0, 20.0
+"""A turn hangs when it takes so long, and so many times what such turns took before."""
+HUNG_UNKNOWN_SECONDS = 300.0
+"""Of a turn whose like was never seen: it may compile."""
+
+
 def _nobody() -> None:
     """Nobody wants to know that the card stays full."""
 
@@ -46,6 +52,7 @@ class Resident:
         self.engine = engine
         self.card = card or engine.card
         self.broken = False
+        self._hung = False
         self._clock = clock or SystemClock()
         self._rules = rules or Rules()
         self._wake = threading.Condition()
@@ -59,6 +66,8 @@ class Resident:
         self._thread.daemon = True
         self._thread.start()
         self._runner = opened.result()
+        self._watch = threading.Thread(target=self._watch_turns, name=f"watch-{self.card.id}", daemon=True)
+        self._watch.start()
 
     async def speak(self, line: Line, listener: Listener) -> AsyncGenerator[Piece, None]:
         """The line's sound as it is made. Closing it, or cancelling whoever reads, frees the place at the next step."""
@@ -100,8 +109,10 @@ class Resident:
     def close(self) -> None:
         """Ends every reader with `busy` and returns when the threads are gone. Never call it on the deck's thread."""
         self._shut(_gone())
-        self._thread.join()
-        self._preparing.shutdown(wait=True, cancel_futures=True)
+        self._watch.join()
+        if not self._hung:
+            self._thread.join()
+        self._preparing.shutdown(wait=not self._hung, cancel_futures=True)
 
     def _shut(self, reason: Failure) -> None:
         with self._wake:
@@ -112,6 +123,31 @@ class Resident:
         with self._wake:
             self._news = True
             self._wake.notify_all()
+
+    # The watchdog's thread
+
+    def _watch_turns(self) -> None:
+        """A thread cannot be ended from outside: its lines are, and the resident with them."""
+        with self._wake:
+            while self._closing is None:
+                if self._hangs():
+                    break
+                self._clock.wait(self._wake, self._rules.look)
+            else:
+                return
+            log.error("turn_hung model=%s", self.card.id)
+            self._hung = self.broken = True
+        reason = Failure("internal", f"{self.card.id} hung and is being replaced; try again.", retryable=True)
+        self._shut(reason)
+        self._runner.abandon(reason)
+
+    def _hangs(self) -> bool:
+        numbers = self._runner.numbers
+        if (began := numbers.turn_began) is None:
+            return False
+        expected = numbers.turn_expected
+        limit = max(HUNG_SECONDS, HUNG_TIMES * expected) if expected else HUNG_UNKNOWN_SECONDS
+        return self._clock.now() - began > limit
 
     # The deck's thread
 

@@ -61,6 +61,8 @@ class Numbers:
     failures: int
     turn_began: float | None
     """When the turn that runs now began."""
+    turn_expected: float
+    """Seconds that it was to take, as learnt; 0 where nothing was."""
 
 
 class Runner:
@@ -82,6 +84,7 @@ class Runner:
         self._sound = self._busy = 0.0
         self._turns = self._failures = 0
         self._began: float | None = None
+        self._expected = 0.0
 
     def enter(self, line: Line, listener: Listener, way: Way) -> Berth:
         """From any thread: the line waits for its place from now on."""
@@ -120,6 +123,13 @@ class Runner:
             self._end(berth, same(reason))
         self._deck.close()
 
+    def abandon(self, reason: Failure) -> None:
+        """From any thread, while the deck's own hangs: everybody is told, and what it may still bring is nobody's."""
+        for berth in (*self._berths.settle_in(), *self._berths):
+            if not berth.left:
+                berth.left = True
+                berth.way.put(Piece(berth.line.id, np.zeros(0, np.float32), last=True, error=same(reason)))
+
     @property
     def waits(self) -> bool:
         """Whether a line is without a place."""
@@ -138,6 +148,7 @@ class Runner:
             turns=self._turns,
             failures=self._failures,
             turn_began=self._began,
+            turn_expected=self._expected,
         )
 
     # The picture
@@ -224,6 +235,7 @@ class Runner:
             return lost
 
     def _timed(self, work: Sequence[Work]) -> Ran:
+        self._expected = self._costs.of(work[0].stage, len(work), max(item.size for item in work))
         self._began = began = self._clock.now()
         try:
             pieces = self._deck.run(work)
