@@ -10,22 +10,22 @@ import os
 import re
 import stat
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from basics.errors import Failure
+from store.objects import Objects
 from voices.fetching import Fetching, fetch, too_large
 
 MOST = 5
 """References of one voice in one request."""
 PATH_CHARS = 256
 """What begins with a slash and is shorter than this is a path, though base64 may begin with one, too."""
+LONGEST_PATH = 4096
 
 Kind = Literal["web", "s3", "volume", "base64"]
-Read = Callable[[str, str, int], bytes]
-"""From bucket, key and the most bytes wanted to the bytes; more than that may be cut or refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +37,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A part of a bucket that references may be read from."""
+    """A part of a bucket that references may be read from: the worker's own, its voices', or a job's `s3Config`."""
 
     bucket: str
-    """Empty for any that the credentials behind `read` reach: a job's own `s3Config`."""
     prefix: str
-    read: Read
+    objects: Objects
+    """What is kept below `prefix`, under keys without it."""
 
-    def holds(self, bucket: str, key: str) -> bool:
-        within = self.prefix.strip("/")
-        return self.bucket in ("", bucket) and (not within or key.startswith(f"{within}/"))
+    def below(self, bucket: str, key: str) -> str:
+        """The key without the prefix, or nothing where this shelf does not hold it."""
+        within = f"{self.prefix.strip('/')}/".lstrip("/")
+        return key[len(within) :] if bucket == self.bucket and key.startswith(within) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ def _is_path(text: str) -> bool:
     """Whether it cannot be base64, or is too short to be a sound and begins like a path."""
     if len(text) < PATH_CHARS and (text.startswith(("/", "~")) or len(text) < 16):
         return True
+    if len(text) > LONGEST_PATH:
+        return False
     return re.search(r"[^A-Za-z0-9+/=_\-\s]", text) is not None
 
 
@@ -118,7 +121,7 @@ def collect(source: Source, places: Places, cancel: threading.Event) -> bytes:
 
 
 def _from_text(source: Source, most_bytes: int) -> bytes:
-    if len(source.value) * 3 // 4 > most_bytes + CHARS_SPARE + len(source.value) // 32:
+    if len(source.value) > LONGEST_LINES * most_bytes + PATH_CHARS:
         raise too_large(most_bytes, source.field)
     text = source.value.translate(_PLAIN).rstrip("=")
     try:
@@ -130,7 +133,8 @@ def _from_text(source: Source, most_bytes: int) -> bytes:
     return _within(data, most_bytes, source.field)
 
 
-CHARS_SPARE = 4096
+LONGEST_LINES = 1.4
+"""Characters a byte: four thirds, and some for line breaks."""
 _PLAIN = str.maketrans("-_", "+/", " \t\r\n")
 
 
@@ -138,15 +142,25 @@ def _from_shelf(source: Source, places: Places) -> bytes:
     bucket, _, key = source.value.partition("/")
     if not bucket or not key or _is_odd(key):
         raise _refused(source.field, "the address is not `s3://bucket/key` with a plain key")
-    shelf = next((shelf for shelf in places.shelves if shelf.holds(bucket, key)), None)
-    if shelf is None:
+    found = next(((shelf, below) for shelf in places.shelves if (below := shelf.below(bucket, key))), None)
+    if found is None:
         raise _refused(
             source.field,
             "this worker reads references only from its own bucket, below its own prefix",
             "Send `s3Config` with the job to read from another bucket.",
         )
-    most_bytes = places.fetching.most_bytes
-    return _within(shelf.read(bucket, key, most_bytes), most_bytes, source.field)
+    shelf, below = found
+    try:
+        return _within(shelf.objects.get(below, places.fetching.most_bytes)[0], places.fetching.most_bytes, source.field)
+    except Failure as error:
+        raise _as_reference(error, source.field) from None
+
+
+def _as_reference(error: Failure, field: str) -> Failure:
+    """What the store said, as a fault of the reference: a file that is not there cannot be fetched."""
+    if error.code != "not_found":
+        return Failure(error.code, error.message, field=field, hint=error.hint, retryable=error.retryable)
+    return Failure("reference_unreachable", "The bucket has no such file.", field=field, retryable=False)
 
 
 def _is_odd(key: str) -> bool:
