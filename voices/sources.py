@@ -151,7 +151,9 @@ def _from_shelf(source: Source, places: Places) -> bytes:
         )
     shelf, below = found
     try:
-        return _within(shelf.objects.get(below, places.fetching.most_bytes)[0], places.fetching.most_bytes, source.field)
+        return _within(
+            shelf.objects.get(below, places.fetching.most_bytes)[0], places.fetching.most_bytes, source.field
+        )
     except Failure as error:
         raise _as_reference(error, source.field) from None
 
@@ -180,7 +182,10 @@ def _from_volume(source: Source, places: Places) -> bytes:
         return _read(path, root, places.fetching.most_bytes, source.field)
     except (OSError, ValueError):
         raise Failure(
-            "reference_unreachable", "The volume has no such file that can be read.", field=source.field, retryable=False
+            "reference_unreachable",
+            "The volume has no such file that can be read.",
+            field=source.field,
+            retryable=False,
         ) from None
 
 
