@@ -1,6 +1,6 @@
 """What a job says while it is answered. Doors alone turn these into JSON, base64, SSE or frames."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from basics.errors import Failure
@@ -20,7 +20,7 @@ class Started:
 @dataclass(frozen=True, slots=True)
 class Audio:
     seq: int
-    data: bytes
+    data: bytes = field(repr=False)
     """Encoded bytes; joined in order of `seq` they are one valid file."""
     start: float
     """Seconds from the beginning of the stream at which the first sample in `data` plays."""
@@ -42,7 +42,7 @@ class Progress:
 class Done:
     answer: dict[str, Any]
     """The answer, flat, without an inlined file."""
-    data: bytes | None = None
+    data: bytes | None = field(default=None, repr=False)
     """The inlined file: the queue's door fills it into `audio.data` late, HTTP sends it as the body."""
 
 

@@ -78,6 +78,7 @@ class Settings(BaseModel):
         shown="`/runpod-volume/models` if mounted, else `WEIGHTS_DIR`",
     )
     hf_token: str = _is("HF_TOKEN", "", "Token for gated repositories on the hub.")
+    hf_endpoint: str = _is("HF_ENDPOINT", "https://huggingface.co", "The hub's address, or a mirror's.")
     accept_licenses: Words = _is("ACCEPT_LICENSES", (), "Licences you accept of weights that forbid commercial use.")
 
     voices: Words = _is(
@@ -133,6 +134,9 @@ class Settings(BaseModel):
     dtype: str = _is("DTYPE", "", "Precision.", shown="per model")
     log_level: Literal["debug", "info", "warning", "error"] = _is("LOG_LEVEL", "info", "How much is logged.")
     gpu_price_per_hour: float | None = _is("GPU_PRICE_PER_HOUR", None, "Fills `usage.cost`.", ge=0)
+    heartbeat_file: Path | None = _is(
+        "HEARTBEAT_FILE", None, "File touched every ten seconds while the worker's loop moves; the image sets it."
+    )
 
     endpoint_id: str = _is("RUNPOD_ENDPOINT_ID", "", "Set by the platform.")
     job_take_url: str = _is("RUNPOD_WEBHOOK_GET_JOB", "", "Set by the platform; its presence means the queue.")
@@ -175,6 +179,20 @@ class Settings(BaseModel):
         """Variables that are set although nothing reads them yet."""
         given = os.environ if environment is None else environment
         return [name for name, info in variables() if not _extra(info)["built"] and given.get(name)]
+
+
+def started_by(environment: Mapping[str, str] | None = None) -> Literal["hand", "queue", "realtime"]:
+    """Who started this worker, in the order in which the SDK looks. Needed even where the settings cannot be read."""
+    given = os.environ if environment is None else environment
+    if given.get("RUNPOD_REALTIME_PORT", "0").strip("0"):
+        return "realtime"
+    return "queue" if given.get("RUNPOD_WEBHOOK_GET_JOB") else "hand"
+
+
+def quieten_sdk() -> None:
+    """Before the SDK is imported: at DEBUG, its default, it prints whole answers."""
+    if not os.environ.get("RUNPOD_LOG_LEVEL"):
+        os.environ["RUNPOD_LOG_LEVEL"] = "INFO"
 
 
 def variables() -> list[tuple[str, FieldInfo]]:

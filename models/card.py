@@ -68,7 +68,19 @@ class Card:
     def preset(self, id: str) -> Preset | None:
         return next((preset for preset in self.presets if preset.id == id), None)
 
+    def speaks(self, language: str, preset: Preset | None = None) -> bool:
+        """Whether the model, and the preset unless voices may cross languages, speaks it; `en` covers `en-gb`."""
+        if preset is not None and not self.crosslingual:
+            return akin(language, preset.language)
+        return any(akin(language, spoken) for spoken in self.languages)
+
     def seconds(self, text: str) -> float:
         """About how long `text` plays."""
         dense = sum(1 for char in text if "\u3040" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7af")
         return (len(text) + 2 * dense) / self.pace
+
+
+def akin(one: str, other: str) -> bool:
+    """The same language, where either may leave the region open."""
+    one, other = one.lower(), other.lower()
+    return one == other or one == other.partition("-")[0] or other == one.partition("-")[0]

@@ -77,7 +77,7 @@ def running(folder: Path) -> Iterator[Seaweed]:
         f"-dir={data}",
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
-        "-volume.max=20",
+        "-volume.max=2000",  # each bucket takes seven
         "-master.volumeSizeLimitMB=64",
         "-master.telemetry=false",
         "-s3",

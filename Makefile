@@ -1,0 +1,73 @@
+# Every command sets up what it needs inside the checkout and is quick the second time. `make` alone lists them.
+# GROUP, TEXT, VOICE, MODEL and FORMAT reach the commands through the environment, unexpanded by make and the
+# shell, so that any text is only text.
+
+PYTHON ?= python3
+VENV := .venv/bin/python
+ROOMS := $(wildcard handler.py basics store listening voices models speech operations server client builder bench)
+
+override TEXT := $(value TEXT)
+override VOICE := $(value VOICE)
+override MODEL := $(value MODEL)
+override FORMAT := $(value FORMAT)
+override GROUP := $(value GROUP)
+export TEXT VOICE MODEL FORMAT GROUP
+# MODEL is also a setting of the worker's: what is asked of make is not to reach it twice.
+CLEAN := env -u TEXT -u VOICE -u MODEL -u FORMAT -u GROUP
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve quick test engines check format docs lock bench soak image embedded dev
+
+help: ## list the commands
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+
+run: embedded ## speak test_input.json, or TEXT="..." [VOICE= MODEL= FORMAT=mp3], into out/
+	@$(CLEAN) $(VENV) handler.py --text="$$TEXT" --voice="$$VOICE" --model="$$MODEL" --format="$$FORMAT"
+
+serve: ## HTTP server with the studio
+	@echo "make serve: the HTTP server is not built yet."; exit 1
+
+quick: dev ## the tests without services, under 30 s
+	@echo "Tests without services:"
+	@$(CLEAN) $(VENV) -m pytest -m "not service and not engine and not slow"
+
+test: dev ## all tests; those of the engines are in make engines
+	@echo "All tests but the engines' own:"
+	@$(CLEAN) $(VENV) -m pytest -m "not engine"
+
+engines: dev ## a group's environment and its engines' tests: GROUP=embedded, or GROUP=all
+	@$(CLEAN) $(VENV) -m builder.engines "$$GROUP"
+
+check: dev ## format, lint, types, generated documents
+	@echo "Format:"; .venv/bin/ruff format --check .
+	@echo "Lint:"; .venv/bin/ruff check .
+	@.venv/bin/hadolint Dockerfile
+	@echo "Types:"; .venv/bin/mypy $(ROOMS)
+	@echo "Documents:"; $(CLEAN) $(VENV) -m builder.docs --check
+
+format: dev ## put the code into its format
+	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
+
+docs: dev ## write the generated documents
+	@$(CLEAN) $(VENV) -m builder.docs
+
+lock: dev ## compile builder/locks; UPGRADE=1 renews what the pins pull in
+	@$(VENV) -m builder.lock $(if $(UPGRADE),--upgrade)
+
+bench: dev ## the benchmarks
+	@test -f bench/__main__.py || { echo "make bench: there are no benchmarks yet."; exit 1; }
+	@$(CLEAN) $(VENV) -m bench
+
+soak: ## hours of load on one worker
+	@echo "make soak: the soak test is not built yet."; exit 1
+
+image: ## docker image of a group: GROUP=embedded
+	@command -v docker >/dev/null || { echo "make image: docker is not on this machine."; exit 1; }
+	@$(PYTHON) -m builder.groups "$${GROUP:-cloning}" >/dev/null
+	docker build --build-arg GROUP="$${GROUP:-cloning}" --tag "worker-tts:$$(echo "$${GROUP:-cloning}" | tr , -)" .
+
+embedded:
+	@$(PYTHON) -m builder.environment embedded
+
+dev:
+	@$(PYTHON) -m builder.environment dev

@@ -1,0 +1,1 @@
+"""What makes the worker: environments, locks, weights, documents. Nothing that ships imports it."""

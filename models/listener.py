@@ -1,0 +1,40 @@
+"""A listener: who hears the lines of one job, and how much sound is in hand before they run dry.
+
+Speech writes when the first sound went out and how much was given; the deck's thread writes what was computed
+for it. Plain numbers, each with one writer, so that nobody needs a lock.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["stream", "file", "live"]
+
+
+@dataclass(slots=True, eq=False)
+class Listener:
+    """One a job, shared by all its lines. The scheduler is fair between listeners, not between lines."""
+
+    kind: Kind
+    first: float | None = None
+    """When its first sound went out, on the house's clock."""
+    given: float = 0.0
+    """Seconds of sound that went out so far."""
+    made: float = 0.0
+    """Seconds of sound computed for it so far; the deck's thread writes it."""
+    gpu_seconds: float = 0.0
+    """Its share of each step it was part of; the deck's thread writes it."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody hears it while it is made."""
+        return self.kind != "file"
+
+    @property
+    def started(self) -> bool:
+        return self.first is not None or self.made > 0
+
+    def slack(self, unread: float, now: float) -> float:
+        """Seconds until it runs dry, `unread` seconds of sound lying ready for it. Before it plays, nothing drains."""
+        if self.first is None:
+            return self.made
+        return self.first + self.given + unread - now

@@ -1,0 +1,70 @@
+"""One entry for every door: a job in, events out. Doors alone make JSON, base64, SSE or frames.
+
+Whatever goes wrong ends in exactly one `Failed`; this is the house's one place that catches everything.
+"""
+
+import difflib
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from basics.errors import Failure
+from basics.events import Done, Event, Failed
+from operations import models, speak, system
+from operations.house import House
+from operations.job import Job
+
+log = logging.getLogger("worker.operations")
+
+Operation = Callable[[Job, House], AsyncGenerator[Event, None]]
+
+OPERATIONS: dict[str, Operation] = {
+    "speak": speak.speak,
+    "models.list": models.list_models,
+    "models.get": models.get_model,
+    "system.health": system.health,
+    "system.gpu": system.gpu,
+    "system.warm": system.warm,
+}
+
+LATER = (
+    "batch convert voices.create voices.list voices.get voices.update voices.delete voices.audio voices.test "
+    "lexicons.put lexicons.list lexicons.delete jobs.list jobs.get jobs.audio jobs.cancel"
+).split()
+"""Operations of the contract that this version does not have yet: refused, never ignored."""
+
+
+async def answer(job: Job, house: House) -> AsyncGenerator[Event, None]:
+    outcome = "cancelled"
+    house.running.add(job)
+    house.history.began(job)
+    try:
+        async with aclosing(_choose(job)(job, house)) as events:
+            async for event in events:
+                outcome = "done" if isinstance(event, Done) else outcome
+                yield event
+    except Failure as error:
+        outcome = error.code
+        yield Failed(error)
+    except Exception:  # The one catch-all: the traceback goes to the log, never to a caller.
+        log.exception("job_broke", extra={"job": job.id})
+        outcome = "internal"
+        yield Failed(Failure("internal", "Something broke inside the worker; its log has the details."))
+    finally:
+        house.running.discard(job)
+        house.history.ended(job, outcome)
+
+
+def _choose(job: Job) -> Operation:
+    if not isinstance(job.input, dict):
+        raise Failure("invalid_input", "`input` must be a JSON object.", field="input")
+    if "openai_route" in job.input:
+        raise Failure("not_supported", "The OpenAI routes are not built into this version; send a plain job.")
+    name = job.input.get("op", "speak")
+    if isinstance(name, str) and name in OPERATIONS:
+        return OPERATIONS[name]
+    if isinstance(name, str) and name in LATER:
+        raise Failure("not_supported", f"`{name}` is not built into this version.", field="op")
+    near = difflib.get_close_matches(str(name)[:64], list(OPERATIONS), n=1)
+    hint = f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(OPERATIONS)}."
+    raise Failure("invalid_input", "`op` names no operation.", field="op", hint=hint)

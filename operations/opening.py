@@ -1,0 +1,72 @@
+"""Opening the house for a door: the rooms are imported, the house is built, and what is to be ready is loaded.
+
+The rooms are imported in here, so that a door can do it beside something else. Whatever goes wrong is a Failure.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from basics.errors import Failure
+from basics.events import Event, Failed
+from basics.settings import Settings
+from operations.job import Job
+
+log = logging.getLogger("worker.opening")
+
+Answer = Callable[[Job], AsyncGenerator[Event, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A house as a door sees it."""
+
+    answer: Answer
+    close: Callable[[], Coroutine[Any, Any, None]]
+    hopeless: bool = False
+    """Whether it can do nothing but say why, and another host may do better."""
+
+
+class Opening(Protocol):
+    async def __call__(self, settings: Settings, *, default: bool = True) -> Opened: ...
+
+
+async def opened(settings: Settings, *, default: bool = True) -> Opened:
+    """`default`: whether the default model is loaded where PRELOAD names none."""
+    try:
+        return await _opened(settings, default)
+    except Failure:
+        raise
+    except Exception as error:
+        log.exception("opening_broke")
+        raise Failure("internal", "The worker could not start; its log has the details.") from error
+
+
+async def _opened(settings: Settings, default: bool) -> Opened:
+    from operations import house as houses
+    from operations.answer import answer
+
+    house = await asyncio.to_thread(houses.open, settings)
+    try:
+        for model in settings.preload or ((house.catalogue.default.id,) if default else ()):
+            await house.manager.warm(model)
+    except BaseException:
+        await house.close()
+        raise
+    return Opened(partial(answer, house=house), house.close)
+
+
+def refusing(failure: Failure) -> Opened:
+    """In place of a house that could not be opened: each job is answered with the reason."""
+    log.error("start_failed", extra={"code": failure.code, "why": failure.message})
+
+    async def answer(_: Job) -> AsyncGenerator[Event, None]:
+        yield Failed(failure)
+
+    async def close() -> None:
+        return None
+
+    return Opened(answer, close, failure.retryable)

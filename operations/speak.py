@@ -1,0 +1,173 @@
+"""`speak`: a checked request becomes an order, and the order walks the road.
+
+Everything that can be refused is refused here, before a model is loaded or a second is computed.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from pydantic import ValidationError
+
+from basics.errors import Failure
+from basics.events import Done, Event
+from models import catalogue
+from models.card import Card
+from models.engine import Options
+from operations.house import House
+from operations.inputs import told
+from operations.job import Job
+from operations.request import SpeakRequest, derive_seed
+from speech import synthesis
+from speech.casting import Casting, language_of
+from speech.delivery import Delivery
+from speech.formats import FORMATS, bitrate_for, estimate_bytes, output_for, rate_for
+from speech.loudness import stream_gain_db
+from speech.order import Order, Role
+from speech.plan import Segment, estimate, plan
+from speech.script import Script, script
+from speech.stamp import Stamp, warning_for
+from voices.voice import Voice
+
+
+async def speak(job: Job, house: House) -> AsyncGenerator[Event, None]:
+    request = await asyncio.to_thread(SpeakRequest.parse, job.input)
+    delivery = await Delivery.of_job(house.settings, house.bucket, request.s3 if job.s3 is None else job.s3)
+    order = await ordered(request, job, house, delivery)
+    if request.dry_run:
+        yield Done(forecast(order))
+        return
+    rooms = synthesis.Rooms(house.manager, house.conditioning, delivery, house.clock, house.settings.gpu_price_per_hour)
+    async with aclosing(synthesis.perform(order, rooms)) as events:
+        async for event in events:
+            yield event
+
+
+async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Delivery) -> Order:
+    entry = house.catalogue.find(request.model or house.catalogue.default.id)
+    card = catalogue.card(entry)
+    if request.instructions is not None and not card.style:
+        raise Failure("not_supported", f"{card.id} takes no `instructions`.", field="instructions")
+    streams = request.delivery == "stream"
+    if request.keep and not streams:
+        raise Failure("invalid_input", "`keep` is for `delivery: stream`; files are kept anyway.", field="keep")
+    output = output_for(request.format, request.sample_rate, request.bitrate, card.rate)
+    said, segments = await asyncio.to_thread(planned, request, card, house, streams)
+    roles = await cast(request, segments, card, catalogue.engine_class(entry).Options, house)
+    seconds = estimate(segments, card, after=said.after)
+    size = estimate_bytes(output.format, output.rate, output.bitrate, seconds, streaming=streams)
+    kind = delivery.choose(request.delivery, size, others(request, card, seconds))
+    stamp = Stamp(card.id, card.revision, roles[0].voice.kind) if request.stamp == "metadata" else None
+    return Order(
+        id=job.id,
+        card=card,
+        roles=roles,
+        after=said.after,
+        pitch=request.pitch,
+        output=output,
+        loudness=request.loudness,
+        stamp=stamp,
+        asked=request.delivery,
+        delivery=kind,
+        keep=request.keep,
+        seed=derive_seed(request, model=card.id, voice=roles[0].voice.id, language=roles[0].language),
+        characters=sum(len(part.text) for part in request.parts()),
+        seconds=seconds,
+        bytes=size,
+        received=job.received,
+        execution_seconds=house.settings.execution_seconds,
+        cancel=job.cancel,
+        warnings=tuple(warnings(said, output.format if stamp else None, seconds, entry.id, house)),
+    )
+
+
+def planned(request: SpeakRequest, card: Card, house: House, streams: bool) -> tuple[Script, tuple[Segment, ...]]:
+    """Reads markup and cuts lines: pure computing, for a thread."""
+    said = script(request.parts(), card.tags, house.catalogue.tags)
+    return said, plan(said.passages, card, stream=streams)
+
+
+async def cast(
+    request: SpeakRequest, segments: tuple[Segment, ...], card: Card, options: type[Options], house: House
+) -> tuple[Role, ...]:
+    """Each turn has one voice, language and set of knobs; each is looked up once."""
+    casting = Casting(card, house.library, house.settings.voice_aliases)
+    played: dict[int | None, tuple[Voice, str, Options]] = {}
+    for segment in segments:
+        if segment.turn not in played:
+            at = "" if segment.turn is None else f"turns[{segment.turn}]."
+            voice = await casting.voice(segment.voice, f"{at}voice")
+            language = language_of(segment.language or None, voice, card, f"{at}language")
+            played[segment.turn] = voice, language, knobs(options, segment.params, at, card)
+    return tuple(
+        Role(segment, *played[segment.turn], gain_db=gain_db(played[segment.turn][0], card, request.loudness))
+        for segment in segments
+    )
+
+
+def knobs(options: type[Options], params: Any, at: str, card: Card) -> Options:
+    try:
+        return options.model_validate(dict(params))
+    except ValidationError as error:
+        if not options.model_fields:
+            message = f"{card.id} has no knobs: leave `params` out."
+            raise Failure("invalid_input", message, field=f"{at}params") from None
+        raise told(error, list(options.model_fields), f"{at}params.") from None
+
+
+def gain_db(voice: Voice, card: Card, loudness: float | None) -> float:
+    """A blend is as loud as its parts, by their shares, when all of them were measured."""
+    parts = voice.parts or ((voice, 1.0),)
+    known = [(preset.loudness, share) for part, share in parts if (preset := card.preset(part.id)) is not None]
+    if len(known) < len(parts) or any(lufs is None for lufs, _ in known):
+        return 0.0
+    return stream_gain_db(sum((lufs or 0.0) * share for lufs, share in known), loudness)
+
+
+def others(request: SpeakRequest, card: Card, seconds: float) -> dict[str, int]:
+    """What the other formats would come to, the best sounding first."""
+    found = {}
+    for name in ("flac", "opus", "mp3", "aac"):
+        format = FORMATS[name]
+        rate = rate_for(format, None, card.rate)
+        found[name] = estimate_bytes(format, rate, bitrate_for(format, rate, None), seconds)
+    found.pop(request.format, None)
+    return found
+
+
+def warnings(said: Script, format: Any, seconds: float, model: str, house: House) -> list[str]:
+    """Told at once: what was left out, where the stamp finds no place, and that time will not do."""
+    found = list(said.warnings)
+    if format is not None and (missing := warning_for(format)):
+        found.append(missing)
+    needed = seconds * pace(house, model)
+    if needed > house.settings.execution_seconds:
+        found.append(
+            f"At this worker's pace it takes about {needed:.0f} seconds, more than EXECUTION_SECONDS "
+            f"({house.settings.execution_seconds:g}): it will be stopped before the end."
+        )
+    return found
+
+
+def pace(house: House, model: str) -> float:
+    """Seconds of computing for a second of sound, as far as this worker has seen."""
+    seen = next((each for each in house.manager.residents() if each["model"] == model), None)
+    return seen["busy_seconds"] / seen["audio_seconds"] if seen and seen["audio_seconds"] else 0.0
+
+
+def forecast(order: Order) -> dict[str, Any]:
+    """`dry_run`: what it would be, without a model."""
+    return {
+        "dry_run": True,
+        "model": order.card.id,
+        "revision": order.card.revision,
+        "voice": order.voice,
+        "seed": order.seed,
+        "delivery": order.delivery,
+        "characters": order.characters,
+        "segments": [{"text": role.segment.text, "voice": role.voice.id} for role in order.roles],
+        "estimated_seconds": round(order.seconds, 2),
+        "estimated_bytes": order.bytes,
+        "warnings": list(order.warnings),
+    }

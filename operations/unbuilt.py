@@ -1,0 +1,54 @@
+"""What a speak input may ask for and this build cannot do yet: each is refused in plain words, none ignored.
+
+A capability that gets built takes its line out of here.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from basics.errors import Failure
+from operations.fields import TextReference, VoiceDesign, VoiceReference
+
+if TYPE_CHECKING:
+    from operations.request import SpeakRequest
+
+UNBUILT: tuple[tuple[str, Callable[["SpeakRequest"], bool], str, str], ...] = (
+    ("text", lambda asked: isinstance(asked.text, TextReference), "Text by reference", "Send the text itself."),
+    ("captions", lambda asked: asked.captions != "none", "Captions", "Leave `captions` out."),
+    ("verify", lambda asked: asked.verify is not False, "Listening to what was spoken", "Leave `verify` out."),
+    ("lexicon", lambda asked: asked.lexicon is not None, "A lexicon", "Spell the word in the text as it is spoken."),
+    ("key", lambda asked: asked.key is not None, "Idempotency by `key`", "Leave `key` out."),
+    (
+        "normalize",
+        lambda asked: not asked.normalize,
+        "Speaking without the engine's own reading of numbers and abbreviations",
+        "Leave `normalize` out.",
+    ),
+    (
+        "stamp",
+        lambda asked: asked.stamp in ("watermark", "both"),
+        "A watermark",
+        "`metadata` says in the file that it is synthetic.",
+    ),
+)
+
+
+def refuse_unbuilt(request: "SpeakRequest") -> None:
+    for field, asked, what, hint in UNBUILT:
+        if asked(request):
+            raise _unbuilt(field, what, hint)
+    _refuse_voice("voice", request.voice)
+    for number, turn in enumerate(request.turns or ()):
+        _refuse_voice(f"turns[{number}].voice", turn.voice)
+
+
+def _refuse_voice(field: str, voice: Any) -> None:
+    hint = "Name one of the model's voices."
+    if isinstance(voice, VoiceReference):
+        raise _unbuilt(field, "A voice by reference", hint)
+    if isinstance(voice, VoiceDesign):
+        raise _unbuilt(field, "A voice by description", hint)
+
+
+def _unbuilt(field: str, what: str, hint: str) -> Failure:
+    return Failure("not_supported", f"{what} (`{field}`) is not built yet.", field=field, hint=hint)

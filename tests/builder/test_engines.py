@@ -1,0 +1,39 @@
+import pytest
+
+from builder.engines import built, chosen, main
+from builder.groups import ENVIRONMENTS, NotBuilt, locked
+from models import groups
+
+
+def test_the_bare_table_of_groups_is_the_models_own():
+    assert dict(groups.ENVIRONMENTS) == ENVIRONMENTS
+
+
+def test_every_group_with_an_engine_has_a_lock():
+    spoken = {entry.group for entry in groups.table() if entry.engine is not None}
+    assert spoken <= set(locked())
+    assert "embedded" in built()
+
+
+def test_all_names_the_groups_that_have_no_engine(capsys: pytest.CaptureFixture[str]):
+    assert chosen("all") == built()
+    said = capsys.readouterr().out
+    assert all(group in said for group in ENVIRONMENTS if group not in built())
+
+
+def test_a_group_without_an_engine_says_so_and_fails(capsys: pytest.CaptureFixture[str]):
+    without = [group for group in ENVIRONMENTS if group not in built()]
+    for group in without:
+        assert main([group]) == 1
+        assert f"`{group}`" in capsys.readouterr().out
+        assert main(["--built", group]) == 1
+        capsys.readouterr()
+
+
+def test_asking_for_no_group_is_refused():
+    with pytest.raises(NotBuilt):
+        chosen("")
+
+
+def test_a_built_group_passes_the_images_question():
+    assert main(["--built", "embedded"]) == 0

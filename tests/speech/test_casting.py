@@ -1,0 +1,116 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from basics.errors import Failure
+from models.card import Card, Preset
+from speech.casting import Casting, language_of
+from voices.library import NoLibrary
+from voices.voice import Voice
+
+CARD = Card(
+    "singer",
+    "Singer",
+    languages=("en-us", "en-gb", "fr"),
+    rate=24_000,
+    licence="MIT",
+    presets=(Preset("anna", "Anna", "en-us"), Preset("bruce", "Bruce", "en-gb"), Preset("chloe", "Chloé", "fr")),
+    blends=True,
+)
+
+
+class OneVoice:
+    async def get(self, id: str) -> Voice | None:
+        return Voice(id, "library", "sha", "en-us") if id == "mine" else None
+
+
+def casting(card: Card = CARD, aliases: dict[str, str] | None = None) -> Casting:
+    return Casting(card, OneVoice() if card.clones else NoLibrary(), aliases or {})
+
+
+async def refused(asked: Any, card: Card = CARD) -> Failure:
+    with pytest.raises(Failure) as caught:
+        await casting(card).voice(asked)
+    return caught.value
+
+
+async def test_without_a_name_the_models_first_preset_speaks() -> None:
+    assert (await casting().voice(None)).id == "anna"
+
+
+async def test_a_qualified_preset_is_that_preset() -> None:
+    assert (await casting().voice("preset:bruce")).language == "en-gb"
+
+
+async def test_an_alias_names_the_real_voice() -> None:
+    assert (await casting(aliases={"alloy": "preset:bruce"}).voice("alloy")).id == "bruce"
+
+
+async def test_an_unknown_voice_is_an_error_that_names_the_nearest() -> None:
+    error = await refused("bruse")
+    assert error.code == "unknown_voice"
+    assert error.hint is not None
+    assert "bruce" in error.hint
+
+
+async def test_a_library_voice_is_not_looked_for_among_presets() -> None:
+    assert (await refused("library:anna")).code == "unknown_voice"
+
+
+async def test_a_library_voice_needs_a_model_that_clones() -> None:
+    clones = replace(CARD, clones=True)
+    assert (await casting(clones).voice("mine")).kind == "library"
+    with pytest.raises(Failure, match="presets only"):
+        await Casting(CARD, OneVoice(), {}).voice("mine")
+
+
+@pytest.mark.parametrize("asked", ["anna(0.6)+bruce(0.4)", {"blend": {"bruce": 2, "anna": 3}}])
+async def test_a_blend_is_the_same_however_it_is_written(asked: Any) -> None:
+    blend = await casting().voice(asked)
+    assert [(voice.id, round(share, 6)) for voice, share in blend.parts] == [("anna", 0.6), ("bruce", 0.4)]
+    assert blend.digest == (await casting().voice("bruce(4)+anna(6)")).digest
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "anna(0)+bruce(1)",
+        "anna+",
+        {"blend": {}},
+        {"blend": {"anna": True}},
+        {"blend": {"anna": -1}},
+        {"blend": {"anna": float("nan")}},
+        {"mix": {"anna": 1}},
+        "volume:anna",
+        "+".join(f"anna{number}" for number in range(9)),
+    ],
+)
+async def test_a_voice_that_cannot_be_read_is_invalid(asked: Any) -> None:
+    assert (await refused(asked)).code == "invalid_input"
+
+
+async def test_a_blend_needs_a_model_that_blends() -> None:
+    assert (await refused("anna(0.5)+bruce(0.5)", replace(CARD, blends=False))).code == "not_supported"
+
+
+@pytest.mark.parametrize(
+    ("asked", "preset", "spoken"),
+    [(None, "bruce", "en-gb"), ("en", "bruce", "en-gb"), ("en", "anna", "en-us"), ("EN-GB", "bruce", "en-gb")],
+)
+async def test_the_language_is_the_one_asked_for_in_the_voices_own_accent(
+    asked: str | None, preset: str, spoken: str
+) -> None:
+    assert language_of(asked, await casting().voice(preset), CARD) == spoken
+
+
+@pytest.mark.parametrize(("asked", "preset"), [("de", "anna"), ("fr", "anna"), ("en-gb", "anna"), ("en", "chloe")])
+async def test_a_language_that_model_or_preset_lacks_is_refused(asked: str, preset: str) -> None:
+    with pytest.raises(Failure) as caught:
+        language_of(asked, await casting().voice(preset), CARD)
+    assert caught.value.code == "unsupported_language"
+
+
+async def test_a_crosslingual_model_speaks_any_of_its_languages_in_any_voice() -> None:
+    card = replace(CARD, crosslingual=True)
+    assert language_of("fr", await casting(card).voice("anna"), card) == "fr"
