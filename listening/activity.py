@@ -46,7 +46,7 @@ class Levels:
 
 def spans_in(heard: Frames, seconds: float) -> tuple[Span, ...]:
     level = _smooth(heard.level_db)
-    floor, loud = np.percentile(level, 5), np.percentile(level, 95)
+    floor, loud = float(np.percentile(level, 5)), float(np.percentile(level, 95))
     if loud < -75:
         return ()
     threshold = max(floor + max(5.0, 0.3 * (loud - floor)), loud - 40)

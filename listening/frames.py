@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from basics.audio import SILENT_DB, Samples
+from listening.resampling import resampled
 
 RATE = 16_000
 HOP = 0.01
@@ -20,7 +20,7 @@ SIZE = 640
 """Samples of a frame: 40 ms, two periods of the lowest voice."""
 BANDS = 24
 LOWEST_HZ, HIGHEST_HZ = 60.0, 420.0
-BLOCK = 4096
+BLOCK = 512
 
 Row = NDArray[np.float32]
 
@@ -43,7 +43,7 @@ class Frames:
 
 
 def frames(samples: Samples, rate: int) -> Frames:
-    heard = samples if rate == RATE else np.asarray(soxr.resample(samples, rate, RATE), np.float32)
+    heard = resampled(samples, rate, RATE)
     blocks = [_measure(block) for block in _blocks(heard)]
     level, voicing, pitch, bands = (np.concatenate(part) for part in zip(*blocks, strict=True))
     return Frames(level, voicing, pitch, bands)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from basics.audio import Samples
 from listening.activity import SHORTEST_PAUSE, SHORTEST_SPEECH, Activity, Levels, Span, joined
+from listening.resampling import resampled
 
 RATE = 16_000
 STEP = 512
@@ -32,7 +32,7 @@ class Silero:
 
     @classmethod
     def load(cls, weights: Path) -> Self:
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
 
         options = onnxruntime.SessionOptions()
         options.inter_op_num_threads = options.intra_op_num_threads = 1
@@ -40,7 +40,7 @@ class Silero:
 
     def spans(self, samples: Samples, rate: int) -> tuple[Span, ...]:
         seconds = len(samples) / rate
-        likely = self._likely(np.asarray(soxr.resample(samples, rate, RATE), np.float32))
+        likely = self._likely(resampled(samples, rate, RATE))
         found = joined(_held(likely), STEP / RATE, SHORTEST_PAUSE, SHORTEST_SPEECH)
         return tuple(Span(max(0.0, span.start - PAD), min(seconds, span.end + PAD)) for span in found)
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import soxr
 
 from basics.audio import Samples, from_db, join, peak, silence, to_db
 from listening.activity import Span
+from listening.resampling import resampled
 from voices.hum import Hum, find, without
 
 RATE = 24_000
@@ -42,7 +42,7 @@ class Cleaned:
 
 def clean(samples: Samples, rate: int, to_rate: int = RATE) -> Cleaned:
     """At the wanted rate, without offset and hum."""
-    plain = samples if rate == to_rate else np.asarray(soxr.resample(samples, rate, to_rate), np.float32)
+    plain = resampled(samples, rate, to_rate)
     offset = float(np.mean(plain, dtype=np.float64)) if plain.size else 0.0
     if abs(offset) > OFFSET:
         plain = plain - np.float32(offset)
@@ -66,7 +66,7 @@ def level(samples: Samples, rate: int, spans: Sequence[Span]) -> Samples:
 
 def loudness(samples: Samples, rate: int, spans: Sequence[Span]) -> float:
     """LUFS of the speech in the first minute of it."""
-    import pyloudnorm  # loads scipy, which only a worker that takes references in need pay for
+    import pyloudnorm  # type: ignore[import-untyped]  # loads scipy, which only a worker that takes references in need pay for
 
     spoken = join([samples[round(span.start * rate) : round(span.end * rate)] for span in spans])
     spoken = spoken[: JUDGED_SECONDS * rate]
@@ -98,7 +98,7 @@ def append(
 
 
 def stepped(samples: Samples) -> Samples:
-    return np.clip(np.rint(samples / STEP), -32768, 32767).astype(np.float32) * np.float32(STEP)
+    return np.asarray(np.clip(np.rint(samples / STEP), -32768, 32767) * STEP, np.float32)
 
 
 def _faded(samples: Samples, rate: int) -> Samples:

@@ -7,6 +7,7 @@ changes register by over half an octave may be taken for two, so this warns and 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,7 @@ def several(heard: Frames, spans: Sequence[Span]) -> Company | None:
 def _utterances(heard: Frames, span: Span) -> list[_Utterance]:
     pieces = max(1, round(span.seconds / PIECE))
     edges = np.linspace(span.start / HOP, span.end / HOP, pieces + 1).astype(int)
-    told = (_utterance(heard, slice(first, last)) for first, last in zip(edges[:-1], edges[1:], strict=True))
+    told = (_utterance(heard, slice(first, last)) for first, last in pairwise(edges))
     return [utterance for utterance in told if utterance is not None]
 
 

@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 
 import av
 import numpy as np
-import soxr
+import soxr  # type: ignore[import-untyped]
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from basics.audio import Samples, join
+from basics.audio import Samples, join, peak
 from basics.errors import Failure
 from voices.mixing import Mixer
 from voices.peaks import Peaks
@@ -40,6 +40,10 @@ FRAME_SAMPLES = 1_000_000
 """Of one frame. Some lossless codecs would unfold gigabytes from one packet."""
 WORK = 8
 """How many channels at `HIGHEST_RATE` the longest recording may have: what decoding costs is bounded by it."""
+LOUDEST = 1e5
+"""A file of floats as large as sixteen-bit integers is played; what is larger still is cut here."""
+FRAMES_TOGETHER = 32
+"""Frames hold 20 ms, and sums over so little cost more than the decoding."""
 JUDGED_SECONDS = 5
 OPEN_ENDED = 0x7FFF0000
 CUT_OFF = "the file is cut off; what is there was used"
@@ -51,7 +55,7 @@ DECLARING = {"wav", "flac", "aiff", "w64", "caf", "mov,mp4,m4a,3gp,3g2,mj2", "au
 class Sound:
     samples: Samples
     rate: int
-    """Its own, or `HIGHEST_RATE`."""
+    """Its own, or the highest that was asked for."""
     clipped: float
     """Share of samples that stand flat at the top."""
     warnings: tuple[str, ...] = ()
@@ -61,7 +65,13 @@ class Sound:
         return len(self.samples) / self.rate
 
 
-def decode(data: bytes, most_seconds: float, cancel: threading.Event, field: str = "reference") -> Sound:
+def decode(
+    data: bytes,
+    most_seconds: float,
+    cancel: threading.Event,
+    field: str = "reference",
+    highest_rate: int = HIGHEST_RATE,
+) -> Sound:
     if not data:
         raise Failure("reference_not_audio", f"{field} is empty: it has no bytes.", field=field)
     options = {
@@ -72,7 +82,7 @@ def decode(data: bytes, most_seconds: float, cancel: threading.Event, field: str
     }
     try:
         with av.open(io.BytesIO(data), "r", options=options, io_open=_open_nothing) as container:
-            sound = _Listening(container, most_seconds, cancel, field).whole()
+            sound = _Listening(container, most_seconds, min(highest_rate, HIGHEST_RATE), cancel, field).whole()
     except (FFmpegError, ValueError, OSError, EOFError):
         raise _no_audio(field, "no sound file of a known kind, or one that is cut off before its sound") from None
     return replace(sound, warnings=(CUT_OFF, *sound.warnings)) if _is_cut_off(data) else sound
@@ -97,9 +107,13 @@ def _no_audio(field: str, why: str) -> Failure:
 class _Listening:
     """One recording on its way from packets to samples."""
 
-    def __init__(self, container: Any, most_seconds: float, cancel: threading.Event, field: str) -> None:
-        self._container, self._most_seconds, self._cancel, self._field = container, most_seconds, cancel, field
+    def __init__(
+        self, container: Any, most_seconds: float, highest_rate: int, cancel: threading.Event, field: str
+    ) -> None:
+        self._container, self._most_seconds, self._highest_rate = container, most_seconds, highest_rate
+        self._cancel, self._field = cancel, field
         self._peaks = Peaks()
+        self._waiting: list[NDArray[np.float32]] = []
         self._heard: list[Samples] = []
         self._count = self._work = self._broken = 0
         self._rate = 0
@@ -109,11 +123,14 @@ class _Listening:
         stream = self._stream()
         for frame in self._frames(stream):
             self._add(frame)
-        if self._lane is not None:
-            self._keep(self._lane.rest())
+        self._end_lane()
         if not self._count:
             raise _no_audio(self._field, "a sound file without a single sample that can be decoded")
-        return Sound(join(self._heard), self._rate, self._peaks.share(), tuple(self._doubts(stream)))
+        samples = join(self._heard)
+        loudest = peak(samples)
+        if loudest > 1:
+            samples /= np.float32(loudest)
+        return Sound(samples, self._rate, self._peaks.share(), tuple(self._doubts(stream)))
 
     def _stream(self) -> Any:
         streams = self._container.streams.audio
@@ -154,13 +171,24 @@ class _Listening:
         if self._work > WORK * HIGHEST_RATE * self._most_seconds:
             raise self._too_long(f"{WORK} channels of {self._most_seconds:g} s at {HIGHEST_RATE} Hz")
         if self._lane is None or not self._lane.fits(rate, channels):
-            if self._lane is not None:
-                self._keep(self._lane.rest())
-            self._rate = self._rate or min(rate, HIGHEST_RATE)
+            self._end_lane()
+            self._rate = self._rate or min(rate, self._highest_rate)
             self._lane = _Lane(rate, channels, self._rate)
-        block = _floats(frame.to_ndarray(), channels)
-        self._peaks.add(block)
-        self._keep(self._lane.bring(block))
+        self._waiting.append(_floats(frame.to_ndarray(), channels))
+        if len(self._waiting) >= FRAMES_TOGETHER or frame.samples > rate // 10:
+            self._bring()
+
+    def _bring(self) -> None:
+        if self._lane is not None and self._waiting:
+            block = np.concatenate(self._waiting, axis=1)
+            self._waiting.clear()
+            self._peaks.add(block)
+            self._keep(self._lane.bring(block))
+
+    def _end_lane(self) -> None:
+        if self._lane is not None:
+            self._bring()
+            self._keep(self._lane.rest())
 
     def _keep(self, samples: Samples) -> None:
         self._heard.append(samples)
@@ -209,12 +237,13 @@ class _Lane:
 
 
 def _floats(raw: NDArray[Any], channels: int) -> NDArray[np.float32]:
-    """One row a channel, within about plus or minus one, every number finite."""
+    """One row a channel; what a file keeps as floats may go beyond one, but every number is finite."""
     rows = raw if raw.shape[0] == channels else raw.reshape(-1, channels).T
     match rows.dtype.kind:
         case "u":
-            return (rows.astype(np.float32) - 128) / 128
+            return (rows.astype(np.float32) - np.float32(128)) / np.float32(128)
         case "i":
-            return rows.astype(np.float32) / float(2 ** (8 * rows.dtype.itemsize - 1))
+            return rows.astype(np.float32) / np.float32(2 ** (8 * rows.dtype.itemsize - 1))
         case _:
-            return np.nan_to_num(rows.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
+            finite = np.nan_to_num(rows.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
+            return np.asarray(np.clip(finite, -LOUDEST, LOUDEST), np.float32)

@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -50,7 +50,7 @@ class _Watch:
     how: Fetching
     cancel: threading.Event
     field: str
-    ends: float = field(default=0.0)
+    ends: float
 
     def left(self) -> float:
         if self.cancel.is_set():
@@ -97,7 +97,7 @@ def _ask(url: str, address: Address, watch: _Watch) -> bytes | str:
     line = _connect(address, watch)
     connection: http.client.HTTPConnection
     if address.scheme == "https":
-        connection = http.client.HTTPSConnection(address.host, address.port)
+        connection = http.client.HTTPSConnection(address.host, address.port, context=_trust(watch.how))
     else:
         connection = http.client.HTTPConnection(address.host, address.port)
     connection.auto_open = 0
@@ -134,15 +134,19 @@ def _connect(address: Address, watch: _Watch) -> socket.socket:
         if address.scheme != "https":
             return line
         try:
-            return (watch.how.context or _trust()).wrap_socket(line, server_hostname=address.host)
+            return _trust(watch.how).wrap_socket(line, server_hostname=address.host)
         except BaseException:
             line.close()
             raise
     raise last
 
 
+def _trust(how: Fetching) -> ssl.SSLContext:
+    return how.context or _of_the_system()
+
+
 @cache
-def _trust() -> ssl.SSLContext:
+def _of_the_system() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 

@@ -8,10 +8,10 @@ the same frequency keeps nearly all of itself.
 from dataclasses import dataclass
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from basics.audio import Samples
+from listening.resampling import resampled
 
 MAINS = (50, 60)
 PARTIALS = 20
@@ -86,7 +86,7 @@ def without(samples: Samples, rate: int, hum: Hum) -> Samples:
 
 def _once(samples: Samples, rate: int, hum: Hum) -> Samples:
     """Fitted at a low rate, where the hum is, and where it is quiet: a voice would pull the fit to itself."""
-    low = np.asarray(soxr.resample(samples, rate, LOW_RATE), np.float32)
+    low = resampled(samples, rate, LOW_RATE)
     size, low_size = (round(min(FIT_SECONDS, len(low) / LOW_RATE) * at) for at in (rate, LOW_RATE))
     size = min(size, len(samples))
     low_size = min(low_size, len(low))
@@ -115,7 +115,7 @@ def _trust(low: Samples) -> Samples:
     """High where it is quiet, within a twentieth of a second."""
     width = LOW_RATE // 20
     power = np.convolve(np.square(low), np.full(width, 1 / width, np.float32), "same")
-    return (1 / (power + np.float32(1e-3) * power.mean() + np.float32(1e-12))).astype(np.float32)
+    return np.asarray(1 / (power + 1e-3 * power.mean() + 1e-12), np.float32)
 
 
 def _fit(waves: NDArray[np.float32], part: Samples, trust: Samples) -> NDArray[np.float32]:

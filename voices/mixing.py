@@ -19,7 +19,7 @@ def shares(channels: NDArray[np.float32]) -> NDArray[np.float32]:
     heard = (powers >= QUIET * powers[loudest]).astype(np.float32)
     even = heard / heard.sum()
     if np.mean(np.square(even @ channels)) >= CANCELLED * powers[loudest] / max(1.0, float(heard.sum())):
-        return even
+        return np.asarray(even, np.float32)
     only = np.zeros(count, np.float32)
     only[loudest] = 1
     return only

@@ -8,10 +8,10 @@ below a voice; it does not find drums, nor a singer without accompaniment, and s
 from collections.abc import Iterator
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from basics.audio import Samples
+from listening.resampling import resampled
 
 RATE = 16_000
 SIZE = 2048
@@ -33,7 +33,7 @@ WHOLE = 0.9
 
 def steady_share(samples: Samples, rate: int) -> float:
     """Share of frames, from 0 to 1."""
-    heard = np.asarray(soxr.resample(samples, rate, RATE), np.float32)
+    heard = resampled(samples, rate, RATE)
     if len(heard) < SIZE + FRAMES * HOP:
         return 0.0
     powers = [_power(views) for views in _blocks(heard)]
@@ -75,4 +75,4 @@ def _steady(partials: NDArray[np.bool_]) -> NDArray[np.bool_]:
     counts = np.cumsum(np.pad(near, ((1, 0), (0, 0))), axis=0, dtype=np.int32)
     full = counts[FRAMES:] - counts[:-FRAMES] == FRAMES
     full &= partials[FRAMES - 1 :]
-    return full[:, full.mean(axis=0) < WHOLE]
+    return np.asarray(full[:, full.mean(axis=0) < WHOLE], np.bool_)

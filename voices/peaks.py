@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 4096
+"""Between zero and full scale."""
+HIGHEST = 4 * BINS
+"""What codecs make of a clipped sound goes over full scale. What goes over this is no sound but numbers."""
 STEPS = 64
 """Steps from zero to the recording's peak in which the pile is looked for."""
 PILED = 1.5
@@ -20,16 +23,16 @@ FAINT = 0.02
 
 class Peaks:
     def __init__(self) -> None:
-        self._counts = np.zeros(BINS + 1, np.int64)
+        self._counts = np.zeros(HIGHEST + 1, np.int64)
 
     def add(self, block: NDArray[np.float32]) -> None:
-        places = np.minimum(np.abs(block) * BINS, BINS).astype(np.int16)
-        self._counts += np.bincount(places.reshape(-1), minlength=BINS + 1)
+        places = np.minimum(np.abs(block) * BINS, HIGHEST).astype(np.int16)
+        self._counts += np.bincount(places.reshape(-1), minlength=HIGHEST + 1)
 
     def share(self) -> float:
         """Share of samples in the pile and above it; zero where the top thins out as sound does by itself."""
         total, filled = int(self._counts.sum()), np.flatnonzero(self._counts)
-        if not filled.size or filled[-1] < FAINT * BINS:
+        if not filled.size or filled[-1] < FAINT * BINS or filled[-1] == HIGHEST:
             return 0.0
         edges = np.linspace(0, filled[-1] + 1, STEPS + 1).round().astype(int)
         steps = np.diff(np.concatenate([[0], np.cumsum(self._counts)])[edges])

@@ -12,6 +12,7 @@ from typing import Any
 
 from basics.audio import Samples
 from basics.errors import Failure
+from basics.settings import Settings
 from listening.activity import Activity, Span
 from listening.silero import installed
 from voices.cleaning import RATE, Cleaned, append, clean, level, loudness, stepped, trim
@@ -31,6 +32,10 @@ class Limits:
     least_speech: float = LEAST_SPEECH
     """Seconds."""
     rate: int = RATE
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        return cls(settings.reference_seconds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +90,7 @@ def fingerprint(samples: Samples, rate: int) -> str:
 def _recording(
     source: Source, places: Places, limits: Limits, left: float, cancel: threading.Event, activity: Activity
 ) -> tuple[_Recording, float]:
-    sound = decode(collect(source, places, cancel), left, cancel, source.field)
+    sound = decode(collect(source, places, cancel), left, cancel, source.field, limits.rate)
     cleaned = clean(sound.samples, sound.rate, limits.rate)
     spans = activity.spans(cleaned.samples, cleaned.rate)
     if not spans:

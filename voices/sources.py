@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from basics.errors import Failure
+from basics.settings import Settings
 from store.objects import Objects
 from voices.fetching import Fetching, fetch, too_large
 
@@ -59,6 +60,11 @@ class Places:
     """The volume's root, where one is mounted."""
     shelves: Sequence[Shelf] = ()
 
+    @classmethod
+    def of(cls, settings: Settings, volume: Path | None = None, shelves: Sequence[Shelf] = ()) -> "Places":
+        most_bytes = round(settings.reference_mb * 1e6)
+        return cls(Fetching(most_bytes, allow_hosts=settings.allow_hosts), volume, shelves)
+
 
 def sources(given: Any, field: str = "reference") -> tuple[Source, ...]:
     """What a caller wrote as `reference`: one string, or up to five of them."""
@@ -74,6 +80,8 @@ def sources(given: Any, field: str = "reference") -> tuple[Source, ...]:
 
 def _source(text: str, field: str) -> Source:
     text = text.strip()
+    if not text:
+        raise Failure("invalid_input", f"{field} is empty.", field=field, hint=PATH_HINT)
     scheme, sign, rest = text[:16].partition(":")
     match scheme.lower() if sign else "":
         case "http" | "https" if rest.startswith("//"):
@@ -192,11 +200,12 @@ def _from_volume(source: Source, places: Places) -> bytes:
 def _read(path: str, root: str, most_bytes: int, field: str) -> bytes:
     # Never waits for a pipe's other end, and looks again at what was opened: a link may have changed meanwhile.
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(handle)
+        raise _refused(field, "it is not a plain file")
     with os.fdopen(handle, "rb") as file:
         _inside(os.path.realpath(f"/proc/self/fd/{handle}"), root, field)
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise _refused(field, "it is not a plain file")
         if found.st_size > most_bytes:
             raise too_large(most_bytes, field)
         return _within(file.read(most_bytes + 1), most_bytes, field)
