@@ -201,16 +201,15 @@ def _chunk(rules: Rules, least: float, rider: Rider, works: Sequence[Work]) -> W
     """The ramp: the first chunk as small as the engine speaks well, then growing with the sound in hand."""
     seconds = min(rules.chunk, max(least, rider.slack * rules.growth)) if rider.stream else rules.chunk
     work = next((work for work in works if work.seconds >= seconds), works[-1])
-    if not rider.stream or work.seconds <= seconds:
-        return work
-    return _sized(work, math.ceil(work.size * seconds / work.seconds))
+    return _cut(work, seconds)
 
 
 def _turn(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, Work], spare: float) -> Turn:
     """The lead's stage, and whoever can go along without costing the started what they cannot spare."""
-    stage = wanted[lead.line].stage
-    limit = state.rules.turn if lead.guarded else min(state.rules.turn, spare)
-    rows = _shrunk(state, [wanted[lead.line]], limit)
+    first = wanted[lead.line]
+    stage = first.stage
+    limit = min(state.rules.turn, max(spare, _seconds(state, [_cut(first, state.first)]) if lead.guarded else 0.0))
+    rows = _shrunk(state, [first], limit)
     most = rows[0].size if _urgent(state, lead) else _ANY
     along = [rider for rider in movers if rider is not lead and wanted[rider.line].stage == stage]
     rows += [_sized(wanted[rider.line], most) for rider in along if rider.guarded][: state.rows - 1]
@@ -238,6 +237,11 @@ def _shrunk(state: State, rows: Sequence[Work], limit: float) -> list[Work]:
     while size > least and state.costs.of(rows[0].stage, len(rows), size) > limit:
         size = max(least, size // 2)
     return [_sized(work, size) for work in rows]
+
+
+def _cut(work: Work, seconds: float) -> Work:
+    """To so much sound, where it brings any."""
+    return work if work.seconds <= seconds else _sized(work, math.ceil(work.size * seconds / work.seconds))
 
 
 def _sized(work: Work, size: int) -> Work:
@@ -284,8 +288,8 @@ def _welcome(state: State, rider: Rider, spare: float) -> bool:
         return True
     if rider.newcomer:
         return spare >= state.rules.turn and _carried(state) and _spares_the_place(state, rider, spare)
-    if state.free <= state.room // 8:
-        return False  # The last places of a wide deck are kept for streams that have none yet.
+    if state.free <= state.room // 16:
+        return False  # A place in sixteen is kept for streams that have none yet.
     return state.owed > state.rules.patience or _spares_the_place(state, rider, spare)
 
 

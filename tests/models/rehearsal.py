@@ -8,7 +8,7 @@ import numpy as np
 from basics.clock import TurnedClock
 from basics.errors import Failure
 from models.berths import Berth
-from models.engine import Line, Piece
+from models.engine import Deck, Line, Piece
 from models.engines.tone import Cost, Score, Tone, ToneOptions
 from models.listener import Kind, Listener
 from models.runner import Runner
@@ -96,7 +96,7 @@ class Rehearsal:
                 return
         raise AssertionError("it never came to rest")
 
-    def _open(self) -> object:
+    def _open(self) -> Deck:
         self.decks += 1
         return self.tone.open(self.tone.plays.room)
 
