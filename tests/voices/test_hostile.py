@@ -9,7 +9,8 @@ import pytest
 
 from basics.errors import CODES, Failure
 from listening.activity import Levels
-from tests.voices.hostile import Case, Ground, cases, files
+from tests.voices.hostile import Case, Ground, cases
+from tests.voices.hostile_files import files
 from tests.voices.speaking import repeated, speech
 from tests.voices.web import serving
 from voices.reference import take_in
