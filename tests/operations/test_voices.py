@@ -134,12 +134,12 @@ async def test_a_damaged_entry_is_derived_anew(tmp_path: Path, monkeypatch: pyte
         await kept(house)
         first = await sung(house, voice="alice")
     entry = tmp_path / "voices" / "alice" / "derived" / "tone-1.safetensors"
-    whole = entry.read_bytes()
-    entry.write_bytes(whole[:-3])
+    entry.write_bytes(entry.read_bytes()[:-3])
     async with standing(tmp_path) as house:
         assert np.array_equal(await sung(house, voice="alice"), first)
+    async with standing(tmp_path) as house:
+        await sung(house, voice="alice")
     assert len(prepared.voices) == 2
-    assert entry.read_bytes() == whole
 
 
 async def test_a_stream_in_a_library_voice_is_as_loud_as_was_asked(tmp_path: Path) -> None:
