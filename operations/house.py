@@ -63,7 +63,7 @@ def open(
     settings: Settings,
     catalogue: Catalogue | None = None,
     clock: Clock | None = None,
-    on_full: Callable[[], None] | None = None,
+    on_full: Callable[[], None] = lambda: None,
 ) -> House:
     """Raises `misconfigured`. Loads nothing, reaches nobody. `on_full` hears of a card that stays full."""
     clock = clock or SystemClock()
