@@ -1,5 +1,6 @@
 """The house: every room, built once from the settings and passed by argument."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -58,8 +59,13 @@ class House:
         await self.manager.close()
 
 
-def open(settings: Settings, catalogue: Catalogue | None = None, clock: Clock | None = None) -> House:
-    """Raises `misconfigured`. Loads nothing and reaches nobody."""
+def open(
+    settings: Settings,
+    catalogue: Catalogue | None = None,
+    clock: Clock | None = None,
+    on_full: Callable[[], None] = lambda: None,
+) -> House:
+    """Raises `misconfigured`. Loads nothing, reaches nobody. `on_full` hears of a card that stays full."""
     clock = clock or SystemClock()
     catalogue = catalogue or Catalogue(settings)
     objects, warning = place(settings)
@@ -69,7 +75,7 @@ def open(settings: Settings, catalogue: Catalogue | None = None, clock: Clock | 
     return House(
         settings=settings,
         catalogue=catalogue,
-        manager=Manager(settings, catalogue, clock),
+        manager=Manager(settings, catalogue, clock, on_full=on_full),
         library=Library(voices.objects, rules, clock, conditioning.forget),
         inline=Inline(rules.limits),
         conditioning=conditioning,

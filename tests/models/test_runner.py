@@ -109,6 +109,23 @@ def test_started_streams_have_no_gap_while_too_many_ask() -> None:
     assert all(ear.ended == 2 for ear in ears)
 
 
+def test_files_that_fill_the_deck_do_not_cost_a_started_stream_its_next_place() -> None:
+    rehearsal = Rehearsal(Score(stages=STAGES, costs=COSTS, room=4, least={"vocode": 10}), rows=4)
+    files, streams = [rehearsal.ear("file") for _ in range(2)], []
+    for number in range(10):
+        for ear in files:
+            rehearsal.speaks(ear, line(f"file{id(ear)}-{number}", 8.0))
+    for number in range(10):
+        streams.append(rehearsal.ear())
+        for part in range(3):
+            rehearsal.speaks(streams[-1], line(f"stream{number}-{part}", 3.0))
+        for _ in range(20):
+            rehearsal.runner.step()
+    rehearsal.until_idle()
+    assert max(ear.gap for ear in streams) < 0.02
+    assert [ear.ended for ear in files] == [10, 10]
+
+
 def test_newcomers_are_heard_in_the_order_in_which_they_came() -> None:
     rehearsal = Rehearsal(Score(costs={"speak": Cost(step=0.01)}, room=4), rows=1)
     ears = [rehearsal.ear() for _ in range(6)]
