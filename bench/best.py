@@ -106,7 +106,7 @@ def _served(chosen: Sequence[Asked], most: int, costs: Mapping[str, Cost], way: 
         going = [(row, part) for row in along if (part := row.could(stage, size)) > 0][:most]
         cost = costs[stage]
         now += cost.start + max(part for _, part in going) * (cost.step + cost.row * len(going))
-        if not all([row.move(stage, part, now) for row, part in going]):
+        if not all(row.move(stage, part, now) for row, part in going):
             return False
         rest = [row for row in rest if row.spoken < row.frames]
     return True

@@ -161,8 +161,8 @@ def play(
         moved = runner.step()
         for player in [each for each in here if _over(runner, each, clock.now())]:
             here.remove(player)
-            if (asked := again(player.silent_from)) is not None:
-                heapq.heappush(coming, (asked.at, len(players) + len(coming), asked))
+            if (more := again(player.silent_from)) is not None:
+                heapq.heappush(coming, (more.at, len(players) + len(coming), more))
         if not moved:
             clock.turn(STEP_SECONDS)
     return Played(players, turns)

@@ -19,8 +19,8 @@ FULL = 85.2
 LOADS = (0.1, 0.4, 0.8, 1.0, 1.2)
 SECONDS, EDGE = 30.0, 8.0
 """Of a load, and of its beginning and end that do not count."""
-SMALL, SMALL_ROWS, SLOWER = 200, 4, 6.0
-"""Loads to search, their rows, and how much slower the engine is there, so that four streams are its limit."""
+SMALL, SMALL_ROWS, SLOWER = 200, 4, 4.0
+"""Loads to search, their rows, and how much slower the engine is there, so that six streams are more than it can carry at once."""
 
 KINDS: Mapping[str, Make] = {
     "a lock": rivals.of(rivals.Lock),

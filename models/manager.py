@@ -22,6 +22,7 @@ from models.catalogue import Catalogue, card
 from models.eviction import Seat, hopeless, idle, next_idle, victims
 from models.groups import Entry
 from models.loading import ColdStart, Load, Loaded, Loader
+from models.measures import Measures
 from models.resident import Resident
 from models.runner import is_full, place
 from models.scheduler import Rules
@@ -125,6 +126,11 @@ class Manager:
         """Real-time listeners that each resident carries, as learnt."""
         with self._changed:
             return {id: holding.resident.numbers.capacity for id, holding in self._holdings.items()}
+
+    def measures(self) -> dict[str, Measures]:
+        """What the turns of each resident came to."""
+        with self._changed:
+            return {id: holding.resident.measures for id, holding in self._holdings.items()}
 
     def cold_start(self) -> dict[str, float] | None:
         """Of the first model that was loaded."""
@@ -374,6 +380,7 @@ def _described(holding: Holding, now: float) -> dict[str, Any]:
         "audio_seconds": round(numbers.sound_seconds, 3),
         "busy_seconds": round(numbers.busy_seconds, 3),
         "failures": numbers.failures,
+        "misses": holding.resident.measures.misses,
         "cold_start": {part: round(seconds, 3) for part, seconds in asdict(holding.start).items()},
     }
 

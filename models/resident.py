@@ -15,6 +15,7 @@ from basics.errors import Failure
 from models.card import Card
 from models.engine import Conditioning, Engine, Line, Piece
 from models.listener import Listener
+from models.measures import Measures
 from models.reader import Reader
 from models.runner import Numbers, Runner, place, same
 from models.scheduler import Rules
@@ -105,6 +106,10 @@ class Resident:
     @property
     def numbers(self) -> Numbers:
         return self._runner.numbers
+
+    @property
+    def measures(self) -> Measures:
+        return self._runner.measures
 
     def close(self) -> None:
         """Ends every reader with `busy` and returns when the threads are gone. Never call it on the deck's thread."""

@@ -19,6 +19,7 @@ from models.card import Card
 from models.costs import Costs
 from models.engine import Deck, Line, NoRoom, Piece, Work
 from models.listener import Listener
+from models.measures import Measures
 from models.scheduler import Rules, State, Turn, board, choose, settle
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Runner:
         self._rules = rules
         self._on_full = on_full
         self._costs = Costs()
+        self.measures = Measures()
         self._berths = Berths(card)
         self._first = rules.first
         self._owed = 0.0
@@ -258,6 +260,7 @@ class Runner:
     def _give(self, stage: str, ran: Ran) -> None:
         if ran.work:
             self._account(ran)
+            self.measures.ran(stage, len(ran.work), ran.seconds)
             self._learn(stage, ran)
         for piece in ran.pieces:
             if (berth := self._berths.get(piece.line)) is not None:
@@ -270,6 +273,8 @@ class Runner:
             log.warning("runaway model=%s seconds=%.1f", self._card.id, berth.made)
             self._fail(berth, Runaway(berth.line.longest))
             return
+        if sound and berth.listener.waits and berth.listener.first is not None and not berth.left:
+            self.measures.came(berth.listener.slack(berth.way.unread, self._clock.now()))
         berth.listener.made += sound
         self._sound += sound
         if piece.last or piece.error is not None:

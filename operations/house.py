@@ -6,10 +6,12 @@ from typing import Protocol
 
 from basics.audio import Samples
 from basics.clock import Clock, SystemClock
+from basics.lag import Lag
 from basics.settings import Settings
 from models.catalogue import Catalogue
 from models.manager import Manager
 from operations.job import Job
+from operations.metrics import Metrics
 from store.bucket import Bucket
 from store.history import History, NullHistory
 from store.objects import Objects
@@ -49,6 +51,9 @@ class House:
     """Of the settings: one line each, for the log."""
     running: set[Job] = field(default_factory=set)
     """Jobs being answered now."""
+    metrics: Metrics = field(default_factory=Metrics)
+    lag: Lag = field(default_factory=Lag)
+    """Of the event loop that answers."""
 
     @property
     def bucket(self) -> Bucket | None:

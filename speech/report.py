@@ -83,6 +83,11 @@ def segments(order: Order, spans: list[Span], attempts: Mapping[int, int]) -> li
     named = len(spans) <= MOST_TEXTS
     return [
         ({"text": role.segment.text} if named else {})
-        | {"start": round(span.start, 4), "duration": round(span.duration, 4), "voice": role.voice.id, "attempts": attempts.get(index, 1)}
+        | {
+            "start": round(span.start, 4),
+            "duration": round(span.duration, 4),
+            "voice": role.voice.id,
+            "attempts": attempts.get(index, 1),
+        }
         for index, (role, span) in enumerate(zip(order.roles, spans, strict=True))
     ]

@@ -95,6 +95,7 @@ async def made(order: Order, rooms: Rooms, take: Take, listener: Listener, watch
         attempts = Attempts(partial(resident.speak, listener=listener), held=not order.streams)
         async with aclosing(spoken(lines, attempts.speak, STREAM_LINES if order.streams else FILE_LINES)) as pieces:
             async for index, piece in pieces:
+                watch.attempts[index] = attempts.of(lines[index].id)
                 for bite in [piece] if listener.given or not order.streams else bites(piece, order.card.rate):
                     chunk = await watch.encoding(take.hear, index, bite)
                     if chunk is not None:
