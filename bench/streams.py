@@ -20,7 +20,7 @@ LOADS = (0.1, 0.4, 0.8, 1.0, 1.2)
 SECONDS, EDGE = 30.0, 8.0
 """Of a load, and of its beginning and end that do not count."""
 SMALL, SMALL_ROWS, SLOWER = 200, 4, 4.0
-"""Loads to search, their rows, and how much slower the engine is there, so that six streams are more than it can carry at once."""
+"""Loads to search, their rows, and how much slower the engine is there: six streams at once are too much for it."""
 
 KINDS: Mapping[str, Make] = {
     "a lock": rivals.of(rivals.Lock),
