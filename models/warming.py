@@ -3,7 +3,8 @@
 import asyncio
 from contextlib import aclosing
 
-from models.engine import Line
+from basics.errors import Failure
+from models.engine import Conditioning, Line
 from models.listener import Listener
 from models.resident import Resident
 from models.runner import Runaway
@@ -20,14 +21,11 @@ def warm_up(resident: Resident) -> None:
 
 
 async def _speak(resident: Resident) -> None:
-    """In the model's first preset; a model that only clones has no voice to warm up with."""
-    card = resident.card
-    if not card.presets:
+    """In the first preset whose files are here; a model that only clones has no voice to warm up with."""
+    found = await _any_voice(resident)
+    if found is None:
         return
-    preset = card.presets[0]
-    voice = Voice(preset.id, "preset", f"preset:{preset.id}", language=preset.language)
-    conditioning = await resident.prepare(voice)
-    language = preset.language or card.languages[0]
+    language, conditioning = found
     line = Line("warm-up", WORD, language, conditioning, resident.engine.Options(), seed=0, longest=LONGEST)
     try:
         async with aclosing(resident.speak(line, Listener("file"))) as pieces:
@@ -35,3 +33,21 @@ async def _speak(resident: Resident) -> None:
                 pass
     except Runaway:
         return
+
+
+async def _any_voice(resident: Resident) -> tuple[str, Conditioning] | None:
+    """A model's first voice may be one that nobody fetched. None that is here at all is a load that failed."""
+    missing: Failure | None = None
+    card = resident.card
+    for preset in card.presets:
+        language = preset.language if preset.language in card.languages else card.languages[0]
+        voice = Voice(preset.id, "preset", f"preset:{preset.id}", language=preset.language)
+        try:
+            return language, await resident.prepare(voice)
+        except Failure as failure:
+            if failure.code != "weights_missing":
+                raise
+            missing = missing or failure
+    if missing is not None:
+        raise missing
+    return None

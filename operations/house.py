@@ -1,5 +1,6 @@
 """The house: every room, built once from the settings and passed by argument."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from basics.clock import Clock, SystemClock
@@ -41,15 +42,20 @@ class House:
         await self.manager.close()
 
 
-def open(settings: Settings, catalogue: Catalogue | None = None, clock: Clock | None = None) -> House:
-    """Raises `misconfigured`. Loads nothing and reaches nobody."""
+def open(
+    settings: Settings,
+    catalogue: Catalogue | None = None,
+    clock: Clock | None = None,
+    on_full: Callable[[], None] | None = None,
+) -> House:
+    """Raises `misconfigured`. Loads nothing, reaches nobody. `on_full` hears of a card that stays full."""
     clock = clock or SystemClock()
     catalogue = catalogue or Catalogue(settings)
     objects, warning = place(settings)
     return House(
         settings=settings,
         catalogue=catalogue,
-        manager=Manager(settings, catalogue, clock),
+        manager=Manager(settings, catalogue, clock, on_full=on_full),
         library=NoLibrary(),
         conditioning=Conditioning(),
         objects=objects,

@@ -52,7 +52,7 @@ async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Deliv
     streams = request.delivery == "stream"
     if request.keep and not streams:
         raise Failure("invalid_input", "`keep` is for `delivery: stream`; files are kept anyway.", field="keep")
-    output = output_for(request.format, request.sample_rate, request.bitrate, card.rate)
+    output = output_for(request.format, request.sample_rate, request.bitrate, card.rate, streaming=streams)
     said, segments = await asyncio.to_thread(planned, request, card, house, streams)
     roles = await cast(request, segments, card, catalogue.engine_class(entry).Options, house)
     seconds = estimate(segments, card, after=said.after)

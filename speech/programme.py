@@ -5,7 +5,7 @@ peaks stand in the way of the loudness asked for, the limiter takes them, and it
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -17,7 +17,7 @@ from speech.loudness import HIGHEST_GAIN_DB, Loudness, Meter
 
 IN_MEMORY_BYTES = 16 * 2**20
 CHUNK_SAMPLES = 2**16
-CLOSE_LU, NEAR_LU = 0.1, 0.3
+CLOSE_LU, NEAR_LU = 0.2, 0.3
 """Where a search ends, and what is near enough to try no quicker limiter."""
 MOST_TRIALS = 6
 UNHEARD = Loudness(SILENT_DB, SILENT_DB)
@@ -35,14 +35,17 @@ class Programme:
         """`loudness`: LUFS. None leaves the sound as it is, but for peaks that would clip."""
         self._rate, self._target = rate, loudness
         self._meter = Meter(rate)
+        self._check: Callable[[], None] = lambda: None
         self._spool = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115  closed in `close`
 
     def feed(self, samples: Samples) -> None:
         self._meter.feed(samples)
         self._spool.write(np.ascontiguousarray(samples, np.float32).tobytes())
 
-    def finish(self) -> Iterator[Samples]:
-        """The levelled sound, as many samples as were fed, in chunks. Nothing is taken in afterwards."""
+    def finish(self, check: Callable[[], None] = lambda: None) -> Iterator[Samples]:
+        """The levelled sound, as many samples as were fed, in chunks. Nothing is taken in afterwards. Finding the
+        gain may hear it all several times; `check` is called now and then and raises when nobody waits any more."""
+        self._check = check
         heard = self._meter.finish()
         if self._target is None:
             return self._limited(Limiter(self._rate, ceiling_db=0.0)) if heard.true_peak_db > 0 else self._chunks()
@@ -104,6 +107,7 @@ class Programme:
     def _chunks(self) -> Iterator[Samples]:
         self._spool.seek(0)
         while data := self._spool.read(CHUNK_SAMPLES * 4):
+            self._check()
             yield np.frombuffer(data, np.float32)
 
 

@@ -6,13 +6,15 @@ between lines do not pass through here, so their lengths stay as they were asked
 
 import numpy as np
 
-from basics.audio import Samples
+from basics.audio import Samples, join, silence
 from speech.chain import Chain
 
 LOWEST_TEMPO = 0.5
 """What one `atempo` filter goes down to; slower takes two."""
 TAIL_SECONDS = 0.5
 """Silence fed after the line, since the filter keeps back pieces too short for it."""
+BLOCK_SECONDS = 0.01
+"""What `atempo` is fed at once: cut differently, it would overlap the first pieces elsewhere."""
 
 
 class Stretch:
@@ -20,21 +22,29 @@ class Stretch:
         """`speed`: 2 is twice as fast. `pitch`: semitones up."""
         self._rate, self._speed = rate, speed
         self._fed = self._given = 0
+        self._block = max(1, round(rate * BLOCK_SECONDS))
+        self._rest = np.zeros(0, np.float32)
         self._chain = None if speed == 1 and pitch == 0 else Chain(rate, *_steps(rate, speed, pitch))
 
     def feed(self, samples: Samples) -> Samples:
         if self._chain is None:
             return samples
         self._fed += samples.size
-        return self._give(self._chain.feed(samples))
+        return self._give(self._run(self._chain, samples))
 
     def finish(self) -> Samples:
         if self._chain is None or not self._fed:
             return np.zeros(0, np.float32)
-        tail = self._chain.feed(np.zeros(round(TAIL_SECONDS * self._rate * max(1.0, self._speed)), np.float32))
+        after = silence(TAIL_SECONDS * max(1.0, self._speed), self._rate)
         wanted = round(self._fed / self._speed) - self._given
-        rest = np.concatenate([tail, self._chain.finish()])[:wanted]
+        rest = join([self._run(self._chain, after), self._chain.finish()])[:wanted]
         return self._give(np.pad(rest, (0, wanted - rest.size)))
+
+    def _run(self, chain: Chain, samples: Samples) -> Samples:
+        waiting = join([self._rest, samples])
+        whole = waiting.size - waiting.size % self._block
+        self._rest = waiting[whole:]
+        return join([chain.feed(block) for block in waiting[:whole].reshape(-1, self._block)])
 
     def _give(self, samples: Samples) -> Samples:
         self._given += samples.size

@@ -62,6 +62,7 @@ class Trim:
         """What the lead lets through once it has found the onset."""
         if not frames or self._lead is None:
             return []
+        self._tail.noise = self._lead.noise
         self.skipped, self._lead = self._lead.skipped, None
         return [part for frame in frames for part in self._tail.feed(frame)]
 
@@ -71,6 +72,8 @@ class Lead:
 
     def __init__(self) -> None:
         self.skipped = 0
+        self.noise = FLOOR_DB
+        """Of what came before the speech, once that is known."""
         self._frames: list[Samples] = []
         self._levels: list[float] = []
 
@@ -99,19 +102,15 @@ class Lead:
 
     def _onset(self) -> int:
         """Back from the voiced frame as long as there is sound, over gaps no longer than a stop's."""
-        threshold, first = self._threshold(), len(self._levels) - 1
+        if len(self._levels) >= NOISE_EVIDENCE_FRAMES:
+            self.noise = float(np.median(self._levels[:NOISE_FRAMES]))
+        threshold, first = min(over_noise(self.noise), self._levels[-1]), len(self._levels) - 1
         for index in range(first, -1, -1):
             if first - index > GAP_FRAMES:
                 break
             if self._levels[index] >= threshold:
                 first = index
         return first
-
-    def _threshold(self) -> float:
-        if len(self._levels) < NOISE_EVIDENCE_FRAMES:
-            return FLOOR_DB + 1
-        noise = float(np.median(self._levels[:NOISE_FRAMES])) + NOISE_DB
-        return max(FLOOR_DB + 1, min(noise, self._levels[-1]))
 
     def _open(self, onset: int) -> list[Samples]:
         self._drop(max(0, onset - LEAD_FRAMES))
@@ -126,8 +125,9 @@ class Tail:
     """Lets speech through at once and holds silence until there is speech again."""
 
     def __init__(self) -> None:
+        self.noise = FLOOR_DB
         self._held: list[Samples] = []
-        self._loudest = self._quietest = FLOOR_DB
+        self._loudest = FLOOR_DB
         self._recent: list[float] = []
 
     def feed(self, frame: Samples) -> list[Samples]:
@@ -143,15 +143,20 @@ class Tail:
     def _speaks(self, level: float) -> bool:
         self._loudest = max(self._loudest, level)
         self._hear_noise(level)
-        noise = min(self._quietest + NOISE_DB, self._loudest - NOISE_RANGE_DB)
-        return level > max(FLOOR_DB, self._loudest - RANGE_DB, noise)
+        return level >= max(self._loudest - RANGE_DB, min(over_noise(self.noise), self._loudest - NOISE_RANGE_DB))
 
     def _hear_noise(self, level: float) -> None:
-        """The quietest tenth of a second so far."""
-        self._recent = [*self._recent, level][-NOISE_FRAMES:]
-        if len(self._recent) == NOISE_FRAMES:
-            mean = sum(self._recent) / NOISE_FRAMES
-            self._quietest = mean if self._quietest == FLOOR_DB else min(self._quietest, mean)
+        """What is low, and steady for longer than a fricative."""
+        self._recent = [*self._recent, level][-NOISE_EVIDENCE_FRAMES:]
+        lowest, highest = min(self._recent), max(self._recent)
+        steady, low = highest < lowest + STEADY_DB, highest < self._loudest - NOISE_RANGE_DB
+        if steady and low and len(self._recent) == NOISE_EVIDENCE_FRAMES:
+            self.noise = float(np.median(self._recent))
+
+
+def over_noise(noise_db: float) -> float:
+    """The least level that is speech where there is so much noise."""
+    return noise_db + (NOISE_DB if noise_db > FLOOR_DB else 1.0)
 
 
 def level_db(frame: Samples) -> float:

@@ -155,6 +155,7 @@ async def test_an_estimate_is_close_to_what_comes(tmp_path: Path) -> None:
     assert event["audio"]["duration"] == pytest.approx(told["estimated_seconds"], rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delivery", ["stream", "inline", "volume"])
 async def test_closing_the_road_at_any_point_leaves_nothing_behind(tmp_path: Path, delivery: str) -> None:
     out = tmp_path / "out"

@@ -115,7 +115,8 @@ def test_no_checked_key_names_a_parent(key):
     except Failure:
         return
     assert os.path.normpath(kept) == kept
-    assert not kept.startswith(("/", ".."))
+    assert not kept.startswith("/")
+    assert ".." not in kept.split("/")
 
 
 def test_links_that_leave_the_folder_are_not_followed(tmp_path):
