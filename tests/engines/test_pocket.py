@@ -1,5 +1,6 @@
 """Over a tiny random checkpoint that upstream's own loader reads: all but what the real one sounds like."""
 
+import asyncio
 import logging
 import shutil
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from basics.errors import Failure
 from models.engine import Conditioning, Deck, Line, Piece
 from models.engines.pocket import Pocket, PocketOptions
 from models.groups import table
+from models.listener import Listener
+from models.resident import Resident
+from models.warming import warm_up
 from tests.engines import tiny_pocket
 from voices.voice import Voice
 
@@ -235,6 +239,22 @@ def test_a_line_that_does_not_end_is_a_runaway_worth_another_try(pocket: Pocket)
         assert last.error.retryable
         assert sum(len(piece.samples) for piece in pieces if piece.line == id) <= most * 24_000
     assert list(deck.ready()) == []
+
+
+async def test_a_resident_warms_up_and_speaks_to_two_listeners_at_once(pocket: Pocket) -> None:
+    resident = Resident(pocket)
+    try:
+        await asyncio.to_thread(warm_up, resident)
+        lines = [line(pocket, "a"), line(pocket, "b", voice="anna", seed=2)]
+        heard = await asyncio.gather(*(_heard(resident, each) for each in lines))
+    finally:
+        await asyncio.to_thread(resident.close)
+    for each, sound in zip(lines, heard, strict=True):
+        assert alike(sound, alone(pocket, each))
+
+
+async def _heard(resident: Resident, given: Line) -> Samples:
+    return join([piece.samples async for piece in resident.speak(given, Listener("stream"))])
 
 
 def test_a_dropped_line_is_gone_at_once_and_its_neighbour_goes_on(pocket: Pocket) -> None:
