@@ -85,13 +85,12 @@ class Settings(BaseModel):
         "VOICES",
         (),
         "Folder or `s3://bucket/prefix`, or two by comma.",
-        built=False,
         shown="the first voices folder that exists",
     )
-    watch_seconds: float = _is("WATCH_SECONDS", 5.0, "How soon changed voices are noticed.", built=False, ge=0)
-    reference_mb: float = _is("REFERENCE_MB", 50.0, "Largest reference, megabytes.", built=False, gt=0)
-    reference_seconds: float = _is("REFERENCE_SECONDS", 600.0, "Longest reference, seconds.", built=False, gt=0)
-    require_consent: bool = _is("REQUIRE_CONSENT", False, "Each new voice needs a consent record.", built=False)
+    watch_seconds: float = _is("WATCH_SECONDS", 5.0, "How soon changed voices are noticed.", ge=0)
+    reference_mb: float = _is("REFERENCE_MB", 50.0, "Largest reference, megabytes.", gt=0)
+    reference_seconds: float = _is("REFERENCE_SECONDS", 600.0, "Longest reference, seconds.", gt=0)
+    require_consent: bool = _is("REQUIRE_CONSENT", False, "Each new voice needs a consent record.")
     allow_hosts: Words = _is("ALLOW_HOSTS", (), "Private hosts that references and `s3Config` may reach.")
 
     audio_output_dir: Path | None = _is(

@@ -10,9 +10,10 @@ from contextlib import aclosing
 
 from basics.errors import Failure
 from basics.events import Done, Event, Failed
-from operations import models, speak, system
+from operations import models, speak, system, voices
 from operations.house import House
 from operations.job import Job
+from operations.voice_trial import try_voice
 
 log = logging.getLogger("worker.operations")
 
@@ -22,15 +23,19 @@ OPERATIONS: dict[str, Operation] = {
     "speak": speak.speak,
     "models.list": models.list_models,
     "models.get": models.get_model,
+    "voices.create": voices.create,
+    "voices.list": voices.list_voices,
+    "voices.get": voices.get_voice,
+    "voices.update": voices.update,
+    "voices.delete": voices.delete,
+    "voices.audio": voices.audio,
+    "voices.test": try_voice,
     "system.health": system.health,
     "system.gpu": system.gpu,
     "system.warm": system.warm,
 }
 
-LATER = (
-    "batch convert voices.create voices.list voices.get voices.update voices.delete voices.audio voices.test "
-    "lexicons.put lexicons.list lexicons.delete jobs.list jobs.get jobs.audio jobs.cancel"
-).split()
+LATER = ("batch convert lexicons.put lexicons.list lexicons.delete jobs.list jobs.get jobs.audio jobs.cancel").split()
 """Operations of the contract that this version does not have yet: refused, never ignored."""
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from basics.audio import Samples
 from basics.clock import Clock, SystemClock
 from basics.settings import Settings
 from models.catalogue import Catalogue
@@ -14,7 +16,17 @@ from store.objects import Objects
 from store.place import place
 from store.results import NullResults, Results
 from voices.conditioning import Conditioning
-from voices.library import Library, NoLibrary
+from voices.derived import DerivedFiles
+from voices.inline import Inline
+from voices.library import Library, Rules
+from voices.place import place as place_of_voices
+from voices.sources import Shelf
+
+
+class Likeness(Protocol):
+    def similarity(self, one: Samples, one_rate: int, other: Samples, other_rate: int) -> float:
+        """1 for surely the same speaker, 0 for surely another. It blocks."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +35,16 @@ class House:
     catalogue: Catalogue
     manager: Manager
     library: Library
+    inline: Inline
     conditioning: Conditioning
+    shelves: tuple[Shelf, ...]
+    """Where references may be read from in the worker's own bucket."""
     objects: Objects | None
     history: History
     results: Results
     clock: Clock
+    likeness: Likeness | None = None
+    """Says how like two speakers sound, where it is installed."""
     warnings: tuple[str, ...] = ()
     """Of the settings: one line each, for the log."""
     running: set[Job] = field(default_factory=set)
@@ -46,18 +63,23 @@ def open(
     settings: Settings,
     catalogue: Catalogue | None = None,
     clock: Clock | None = None,
-    on_full: Callable[[], None] | None = None,
+    on_full: Callable[[], None] = lambda: None,
 ) -> House:
     """Raises `misconfigured`. Loads nothing, reaches nobody. `on_full` hears of a card that stays full."""
     clock = clock or SystemClock()
     catalogue = catalogue or Catalogue(settings)
     objects, warning = place(settings)
+    voices, rules = place_of_voices(settings), Rules.of(settings)
+    conditioning = Conditioning(files=DerivedFiles(voices.objects))
+    own = (Shelf(objects.config.bucket, objects.config.prefix, objects),) if isinstance(objects, Bucket) else ()
     return House(
         settings=settings,
         catalogue=catalogue,
         manager=Manager(settings, catalogue, clock, on_full=on_full),
-        library=NoLibrary(),
-        conditioning=Conditioning(),
+        library=Library(voices.objects, rules, clock, conditioning.forget),
+        inline=Inline(rules.limits),
+        conditioning=conditioning,
+        shelves=(*own, *voices.shelves),
         objects=objects,
         history=NullHistory(),
         results=NullResults(),

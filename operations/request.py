@@ -29,6 +29,7 @@ from operations.fields import (
     Turn,
     Verify,
     VoiceBlend,
+    VoiceReference,
     VoiceSource,
     takes,
 )
@@ -167,7 +168,9 @@ def _known(key: Any) -> bool:
 
 
 def _voice(voice: Any) -> Any:
-    return voice.written() if isinstance(voice, VoiceBlend) else voice
+    if isinstance(voice, VoiceBlend):
+        return voice.written()
+    return voice.model_dump(exclude_none=True) if isinstance(voice, VoiceReference) else voice
 
 
 def _check_length(chars: int, field: str) -> None:

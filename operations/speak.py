@@ -6,6 +6,7 @@ Everything that can be refused is refused here, before a model is loaded or a se
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from models.engine import Options
 from operations.house import House
 from operations.inputs import told
 from operations.job import Job
+from operations.places import reachable
 from operations.request import SpeakRequest, derive_seed
 from speech import synthesis
 from speech.casting import Casting, language_of
@@ -28,6 +30,7 @@ from speech.order import Order, Role
 from speech.plan import Segment, estimate, plan
 from speech.script import Script, script
 from speech.stamp import Stamp, warning_for
+from voices.library import no_consent
 from voices.voice import Voice
 
 
@@ -54,7 +57,8 @@ async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Deliv
         raise Failure("invalid_input", "`keep` is for `delivery: stream`; files are kept anyway.", field="keep")
     output = output_for(request.format, request.sample_rate, request.bitrate, card.rate, streaming=streams)
     said, segments = await asyncio.to_thread(planned, request, card, house, streams)
-    roles = await cast(request, segments, card, catalogue.engine_class(entry).Options, house)
+    casting = Casting(card, house.library, house.settings.voice_aliases, partial(take_in, job, request, house))
+    roles = await cast(request, segments, casting, catalogue.engine_class(entry).Options)
     seconds = estimate(segments, card, after=said.after)
     size = estimate_bytes(output.format, output.rate, output.bitrate, seconds, streaming=streams)
     kind = delivery.choose(request.delivery, size, others(request, card, seconds))
@@ -89,10 +93,10 @@ def planned(request: SpeakRequest, card: Card, house: House, streams: bool) -> t
 
 
 async def cast(
-    request: SpeakRequest, segments: tuple[Segment, ...], card: Card, options: type[Options], house: House
+    request: SpeakRequest, segments: tuple[Segment, ...], casting: Casting, options: type[Options]
 ) -> tuple[Role, ...]:
     """Each turn has one voice, language and set of knobs; each is looked up once."""
-    casting = Casting(card, house.library, house.settings.voice_aliases)
+    card = casting.card
     played: dict[int | None, tuple[Voice, str, Options]] = {}
     for segment in segments:
         if segment.turn not in played:
@@ -106,6 +110,14 @@ async def cast(
     )
 
 
+async def take_in(job: Job, request: SpeakRequest, house: House, reference: Any, transcript: str, field: str) -> Voice:
+    """A voice that came with the request."""
+    if house.settings.require_consent:
+        raise no_consent("A voice that comes with a request has no place for one.", field)
+    places = await asyncio.to_thread(reachable, house, request.s3 if job.s3 is None else job.s3)
+    return await house.inline.voice(reference, transcript, places, job.cancel, field)
+
+
 def knobs(options: type[Options], params: Any, at: str, card: Card) -> Options:
     try:
         return options.model_validate(dict(params))
@@ -117,9 +129,11 @@ def knobs(options: type[Options], params: Any, at: str, card: Card) -> Options:
 
 
 def gain_db(voice: Voice, card: Card, loudness: float | None) -> float:
-    """A blend is as loud as its parts, by their shares, when all of them were measured."""
+    """A blend is as loud as its parts, by their shares, when all of them were measured. What a card does not tell
+    is measured on the road, when the engine meets the voice."""
     parts = voice.parts or ((voice, 1.0),)
-    known = [(preset.loudness, share) for part, share in parts if (preset := card.preset(part.id)) is not None]
+    presets = [(card.preset(part.id) if part.kind == "preset" else None, share) for part, share in parts]
+    known = [(preset.loudness, share) for preset, share in presets if preset is not None]
     if len(known) < len(parts) or any(lufs is None for lufs, _ in known):
         return 0.0
     return stream_gain_db(sum((lufs or 0.0) * share for lufs, share in known), loudness)

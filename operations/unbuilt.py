@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from basics.errors import Failure
-from operations.fields import TextReference, VoiceDesign, VoiceReference
+from operations.fields import TextReference, VoiceDesign
 
 if TYPE_CHECKING:
     from operations.request import SpeakRequest
@@ -43,11 +43,8 @@ def refuse_unbuilt(request: "SpeakRequest") -> None:
 
 
 def _refuse_voice(field: str, voice: Any) -> None:
-    hint = "Name one of the model's voices."
-    if isinstance(voice, VoiceReference):
-        raise _unbuilt(field, "A voice by reference", hint)
     if isinstance(voice, VoiceDesign):
-        raise _unbuilt(field, "A voice by description", hint)
+        raise _unbuilt(field, "A voice by description", "Name one of the model's voices.")
 
 
 def _unbuilt(field: str, what: str, hint: str) -> Failure:

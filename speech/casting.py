@@ -7,16 +7,20 @@ an error; nobody is ever replaced by somebody else.
 import difflib
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from basics.errors import Failure
 from models.card import Card, Preset, akin
-from voices.library import Library
+from voices.library import Known
 from voices.voice import Voice
 
 SHARE = re.compile(r"^(?P<id>[^()\s]+)\((?P<share>\d+(?:\.\d+)?)\)$")
 MAX_PARTS = 8
+
+TakeIn = Callable[[Any, str, str], Awaitable[Voice]]
+"""From a reference, its transcript and the field's name to a voice ready to speak with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,9 @@ class Casting:
     """Turns names into voices for one model."""
 
     card: Card
-    library: Library
+    library: Known
     aliases: dict[str, str]
+    take_in: TakeIn
 
     async def voice(self, asked: str | dict[str, Any] | None, field: str = "voice") -> Voice:
         if asked is None:
@@ -45,7 +50,15 @@ class Casting:
     async def _object(self, asked: dict[str, Any], field: str) -> Voice:
         if set(asked) == {"blend"} and isinstance(asked["blend"], dict):
             return await self._blend(_checked(asked["blend"], field), field)
-        raise Failure("invalid_input", 'A voice object is {"blend": {"name": share, ...}}.', field=field)
+        if "reference" in asked and set(asked) <= {"reference", "transcript"}:
+            return await self._inline(asked["reference"], asked.get("transcript") or "", field)
+        shapes = '{"blend": {"name": share, ...}} or {"reference": ..., "transcript"?: "..."}'
+        raise Failure("invalid_input", f"A voice object is {shapes}.", field=field)
+
+    async def _inline(self, reference: Any, transcript: str, field: str) -> Voice:
+        if not self.card.clones:
+            raise self._presets_only("not_supported", field)
+        return await self.take_in(reference, transcript, f"{field}.reference")
 
     async def _named(self, name: str, field: str) -> Voice:
         kind, _, id = name.rpartition(":")
@@ -58,7 +71,7 @@ class Casting:
         if voice is None:
             raise self._unknown(id, field)
         if not self.card.clones:
-            raise Failure("voice_unusable", f"{self.card.id} speaks with its presets only.", field=field)
+            raise self._presets_only("voice_unusable", field)
         return voice
 
     async def _blend(self, shares: dict[str, float], field: str) -> Voice:
@@ -71,6 +84,10 @@ class Casting:
         language = languages.pop() if len(languages) == 1 else ""
         name = "+".join(f"{voice.id}({share:.3g})" for voice, share in parts)
         return Voice(name, "blend", hashlib.sha256(text.encode()).hexdigest(), language, parts=parts)
+
+    def _presets_only(self, code: str, field: str) -> Failure:
+        hint = "`models.list` with `clones: true` names the models that clone."
+        return Failure(code, f"{self.card.id} speaks with its presets only.", field=field, hint=hint)
 
     def _unknown(self, id: str, field: str) -> Failure:
         near = difflib.get_close_matches(id, [preset.id for preset in self.card.presets], n=1)

@@ -22,6 +22,8 @@ from models.manager import Manager
 from models.resident import Resident
 from speech.ahead import Ahead
 from speech.delivery import Delivered, Delivery
+from speech.gauge import gauged
+from speech.loudness import stream_gain_db
 from speech.order import CLEAN_END, Order
 from speech.report import Watch, answer
 from speech.sequence import spoken
@@ -86,7 +88,8 @@ async def made(order: Order, rooms: Rooms, take: Take, listener: Listener, watch
     watch.leg("queued")
     async with rooms.manager.borrow(order.card.id) as resident:
         watch.leg("model")
-        lines = await cast(order, resident, rooms.conditioning)
+        lines, gains_db = await cast(order, resident, rooms.conditioning)
+        take.level(gains_db)
         watch.leg("voice")
         speak = partial(resident.speak, listener=listener)
         async with aclosing(spoken(lines, speak, STREAM_LINES if order.streams else FILE_LINES)) as pieces:
@@ -104,20 +107,25 @@ async def made(order: Order, rooms: Rooms, take: Take, listener: Listener, watch
     watch.leg("rest")
 
 
-async def cast(order: Order, resident: Resident, conditioning: Conditioning) -> list[Line]:
-    """Each segment as a line for the engine, with what the engine derived from its voice."""
+async def cast(order: Order, resident: Resident, conditioning: Conditioning) -> tuple[list[Line], dict[str, float]]:
+    """Each segment as a line for the engine with what it derived from the voice; and measured gains, by digest."""
     key = (order.card.id, order.card.revision)
     name = uuid.uuid4().hex
     held = {}
-    for voice in {role.voice.digest: role.voice for role in order.roles}.values():
-        held[voice.digest] = await conditioning.get(voice, key, partial(resident.prepare, voice))
+    for role in {role.voice.digest: role for role in order.roles}.values():
+        held[role.voice.digest] = await conditioning.get(role.voice, key, partial(gauged, role, resident))
+    gains_db = {
+        digest: stream_gain_db(derived.loudness, order.loudness)
+        for digest, derived in held.items()
+        if derived.loudness is not None
+    }
     texts = ["", *(role.segment.text for role in order.roles), ""]
-    return [
+    lines = [
         Line(
             id=f"{name}/{index}",
             text=role.segment.text,
             language=role.language,
-            conditioning=held[role.voice.digest],
+            conditioning=held[role.voice.digest].arrays,
             options=role.options,
             seed=(order.seed + index * GOLDEN) % 2**63,
             speed=(speed := native_speed(order, role.segment.speed)),
@@ -127,6 +135,7 @@ async def cast(order: Order, resident: Resident, conditioning: Conditioning) -> 
         )
         for index, role in enumerate(order.roles)
     ]
+    return lines, gains_db
 
 
 async def heard(

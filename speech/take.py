@@ -83,12 +83,17 @@ class Take:
         loudness = order.loudness
         rate = order.card.rate
         self._mastering = Mastering.for_stream(rate, loudness, loudness) if order.streams else Mastering(rate)
+        self._gains_db: dict[str, float] = {}
         self._line = -1
         self._heard = 0.0
         self._texts: deque[tuple[float, str]] = deque()
         self._pending = b""
         self._lock = threading.Lock()
         self._left = False
+
+    def level(self, gains_db: dict[str, float]) -> None:
+        """Gains of voices that were measured when the engine met them, by digest; they go before a role's own."""
+        self._gains_db = gains_db
 
     def hear(self, index: int, piece: Piece) -> Chunk | None:
         """The next piece of a line; lines come in order. What can leave by now leaves."""
@@ -97,7 +102,8 @@ class Take:
             if index != self._line:
                 self._begin(index)
             role = self._order.roles[index]
-            given = self._outlet.feed(self._mastering.feed(piece.samples * from_db(role.gain_db)))
+            gain_db = self._gains_db.get(role.voice.digest, role.gain_db)
+            given = self._outlet.feed(self._mastering.feed(piece.samples * from_db(gain_db)))
             if piece.last:
                 rest, span = self._mastering.end()
                 self.spans.append(span)

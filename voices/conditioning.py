@@ -1,48 +1,38 @@
-"""What engines derived from voices, kept so that nobody derives it twice. In memory, least recently used out.
+"""What engines derived from voices, kept so that nobody derives it twice: in memory under a budget, and for voices
+of the library in the store, where other workers find it.
 
 Knows no engine: whoever asks brings the function that derives.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
+from voices.derived import Derived, DerivedFiles, Key
+from voices.kept import Kept
 from voices.voice import Voice
 
-Arrays = dict[str, NDArray[np.generic]]
-Key = tuple[str, str]
-"""The engine's id and its weights' revision."""
+Derive = Callable[[], Awaitable[Derived]]
 
 
 class Conditioning:
-    def __init__(self, budget_bytes: int = 256 << 20) -> None:
-        self._budget_bytes = budget_bytes
-        self._kept: OrderedDict[tuple[str, Key], Arrays] = OrderedDict()
-        self._under_way: dict[tuple[str, Key], asyncio.Task[Arrays]] = {}
+    def __init__(self, budget_bytes: int = 256 << 20, files: DerivedFiles | None = None) -> None:
+        self._files = files
+        self._kept: Kept[tuple[str, Key], Derived] = Kept(budget_bytes, lambda derived: derived.size_bytes)
 
-    async def get(self, voice: Voice, key: Key, derive: Callable[[], Awaitable[Arrays]]) -> Arrays:
+    async def get(self, voice: Voice, key: Key, derive: Derive) -> Derived:
         """Derived once, also when many ask at the same time; one asker's cancellation is not another's."""
-        place = (voice.digest, key)
-        if place in self._kept:
-            self._kept.move_to_end(place)
-            return self._kept[place]
-        if place not in self._under_way:
-            self._under_way[place] = asyncio.ensure_future(self._derive(place, derive))
-        return await asyncio.shield(self._under_way[place])
+        return await self._kept.get((voice.digest, key), partial(self._made, voice, key, derive))
 
-    async def _derive(self, place: tuple[str, Key], derive: Callable[[], Awaitable[Arrays]]) -> Arrays:
-        try:
-            arrays = await derive()
-        finally:
-            del self._under_way[place]
-        self._kept[place] = arrays
-        while len(self._kept) > 1 and sum(map(_size_bytes, self._kept.values())) > self._budget_bytes:
-            self._kept.popitem(last=False)
-        return arrays
+    def forget(self, digest: str) -> None:
+        """Of a voice that is no more. The files went with it."""
+        self._kept.drop(lambda place: place[0] == digest)
 
-
-def _size_bytes(arrays: Arrays) -> int:
-    return sum(array.nbytes for array in arrays.values())
+    async def _made(self, voice: Voice, key: Key, derive: Derive) -> Derived:
+        files = self._files if voice.kind == "library" else None
+        if files is None:
+            return await derive()
+        found = await asyncio.to_thread(files.load, voice, key)
+        if found is not None:
+            return found
+        return await asyncio.to_thread(files.keep, voice, key, await derive())

@@ -1,11 +1,44 @@
-"""The voices that people keep. Until a library is set up there is one without voices: callers need no special case."""
+"""The voices that people keep: found by id, ready to speak with, changed under the rules.
 
-from typing import Protocol
+Nothing here computes on the event loop. A worker knows of others' changes within `watch_seconds`; a busy one
+looks around in the background, so that nobody waits for it.
+"""
 
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+from basics.audio import Samples
+from basics.clock import Clock, SystemClock
+from basics.errors import Failure
+from basics.settings import Settings
+from store.objects import Objects
+from voices.adopting import adopted
+from voices.census import Census, Seen, still
+from voices.choosing import LONGEST, SHORTEST, choose
+from voices.dropped import Dropped
+from voices.kept import Kept
+from voices.ledger import Change, Ledger, Sound, exists
+from voices.record import Record, is_id
+from voices.reference import Limits, Reference, fingerprint
 from voices.voice import Voice
 
+log = logging.getLogger("worker.voices")
 
-class Library(Protocol):
+MEMORY_BYTES = 64 << 20
+"""Of recordings as engines hear them: 15 s are 1.4 MB."""
+READ_TRIES = 10
+"""How often a recording is looked for anew when its voice is replaced while it is read."""
+HELD = "-"
+"""In place of a recording's name: it is in memory only."""
+
+
+class Known(Protocol):
+    """All that casting asks of a library."""
+
     async def get(self, id: str) -> Voice | None:
         """The voice with this id, or None."""
         ...
@@ -14,3 +47,273 @@ class Library(Protocol):
 class NoLibrary:
     async def get(self, id: str) -> Voice | None:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    watch_seconds: float = 5.0
+    reference_bytes: int = 50_000_000
+    limits: Limits = field(default_factory=Limits)
+    require_consent: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Rules":
+        return cls(
+            settings.watch_seconds,
+            round(settings.reference_mb * 1e6),
+            Limits(settings.reference_seconds),
+            settings.require_consent,
+        )
+
+
+class _Gone(Exception):
+    """Deleted while it was read."""
+
+
+class Library:
+    def __init__(
+        self,
+        objects: Objects,
+        rules: Rules = Rules(),
+        clock: Clock | None = None,
+        gone: Callable[[str], None] = lambda digest: None,
+    ) -> None:
+        """`gone` hears the digest of each voice that is no more, on whatever thread finds out."""
+        self.rules = rules
+        self._objects = objects
+        self._gone = gone
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._voices: Kept[tuple[str, str], Voice] = Kept(MEMORY_BYTES, _size_bytes)
+        self._census = Census(objects, clock or SystemClock(), self._forget)
+        self._ledger = Ledger(objects, self._census)
+        self._behind: asyncio.Task[None] | None = None
+        self._held: dict[str, tuple[Record, Reference]] = {}
+        """By id, voices made from files in a place that takes nothing."""
+
+    async def get(self, id: str) -> Voice | None:
+        """Ready to speak with. Raises `voice_unusable`, `consent_required`, and what a recording is refused for."""
+        if not is_id(id):
+            return None
+        record = await self.record(id)
+        if record is None:
+            return None
+        self._check(record)
+        try:
+            return await self._voices.get((id, record.digest), partial(asyncio.to_thread, self._load, record))
+        except _Gone:
+            return None
+
+    async def record(self, id: str) -> Record | None:
+        """As it is used: a file that somebody put there becomes a voice now."""
+        await self._current()
+        seen = self._census.find(id) if is_id(id) else None
+        if seen is None and is_id(id):
+            seen = await asyncio.to_thread(self._new, id)
+        if seen is not None and seen.record is None:
+            raise Failure("voice_unusable", f"The voice `{id}` has a voice.json that cannot be read.", field="voice")
+        return seen.record if seen is not None else None
+
+    async def records(self) -> list[Record]:
+        """All there are, by id. What somebody put there and nobody used yet has only a name."""
+        await self._current()
+        found = {id: _bare(file) for id, file in self._census.files().items()}
+        found |= {id: seen.record for id, seen in self._census.voices().items() if seen.record is not None}
+        return [found[id] for id in sorted(found)]
+
+    def derived(self, id: str) -> tuple[str, ...]:
+        """What engines derived from it, as of the last look."""
+        return self._census.derived(id)
+
+    async def check_free(self, id: str) -> None:
+        """Raises `voice_exists`, before any work is done on a new voice."""
+        await self._current()
+        if self._census.find(id) or self._census.file(id) or await asyncio.to_thread(self._census.look, id):
+            raise exists(id)
+
+    async def create(self, record: Record, reference: Reference, replace: bool = False) -> Record:
+        if not replace:
+            await self.check_free(record.id)
+        fresh = described(record, reference)
+        return await asyncio.to_thread(self._ledger.create, fresh, sound_of(reference), replace)
+
+    async def update(self, id: str, change: Change, reference: Reference | None = None) -> Record:
+        known = await self.record(id)
+        if known is None:
+            raise unknown(id)
+        _check_recorded(known)
+        if known.audio == HELD:
+            raise Failure("storage_failed", "The place where voices are kept takes no changes.", retryable=False)
+        whole: Change = change if reference is None else lambda record: described(change(record), reference)
+        sound = sound_of(reference) if reference is not None else None
+        record = await asyncio.to_thread(self._ledger.update, id, whole, sound)
+        if record is None:
+            raise unknown(id)
+        return record
+
+    async def delete(self, id: str) -> None:
+        await self._current()
+        if not (is_id(id) and await asyncio.to_thread(self._ledger.delete, id)):
+            raise unknown(id)
+        await asyncio.to_thread(self._census.refresh)
+
+    async def sound(self, id: str) -> tuple[Record, Samples, int]:
+        """The whole kept recording."""
+        record = await self.record(id)
+        if record is None:
+            raise unknown(id)
+        _check_recorded(record)
+        try:
+            return await asyncio.to_thread(self._whole, record)
+        except _Gone:
+            raise unknown(id) from None
+
+    def _check(self, record: Record) -> None:
+        _check_recorded(record)
+        if record.weights:
+            message = f"The voice `{record.id}` names weights of its own, which this version cannot load."
+            raise Failure("voice_unusable", message, field="voice")
+        if self.rules.require_consent and not record.consent:
+            raise no_consent(f"The voice `{record.id}` has none.", "voice")
+
+    async def _current(self) -> None:
+        """A look half as old as may be is renewed behind the asker's back; an older one while they wait."""
+        self._loop = asyncio.get_running_loop()
+        age, most = self._census.age(), self.rules.watch_seconds
+        if age >= most:
+            await asyncio.to_thread(self._refresh, most)
+        elif age >= most / 2 and (self._behind is None or self._behind.done()):
+            self._behind = asyncio.ensure_future(asyncio.to_thread(self._refresh, most / 2))
+
+    def _refresh(self, older_than: float) -> None:
+        """A store that cannot be listed now does not take away the voices that are known."""
+        try:
+            self._census.refresh(older_than)
+            for id in self._census.abandoned():
+                self._ledger.clear_abandoned(id)
+        except Failure as failure:
+            if self._census.age() == float("inf"):
+                raise
+            log.warning("library_unreachable", extra={"code": failure.code})
+            self._census.postpone()
+
+    def _new(self, id: str) -> Seen | None:
+        """One that somebody made since the last look, or that lies there as a file."""
+        file = self._census.file(id)
+        if file is None:
+            seen = self._census.look(id)
+            return seen if seen is not None and still(seen, None) else None
+        if file.audio is None:
+            return Seen(_bare(file), "")
+        return self._adopt(file)
+
+    def _adopt(self, file: Dropped) -> Seen:
+        held = self._held.get(file.id)
+        if held is not None and held[0].origin == file.origin:
+            return Seen(held[0], "")
+        record, reference = adopted(file, self._objects, self.rules.reference_bytes, self.rules.limits)
+        record = described(record, reference)
+        try:
+            return Seen(self._ledger.adopt(record, sound_of(reference)), "")
+        except Failure as failure:
+            if failure.code != "storage_failed":
+                raise
+            log.warning("voice_not_kept", extra={"voice": file.id})
+            parts = {"audio": HELD, "sha256": reference.sha256, "sample_rate": reference.rate}
+            self._held[file.id] = record.model_copy(update=parts), reference
+            return Seen(self._held[file.id][0], "")
+
+    def _load(self, record: Record) -> Voice:
+        record, samples, rate = self._whole(record)
+        start, end = record.chosen or (0.0, len(samples) / rate)
+        heard = samples[round(start * rate) : round(end * rate)].copy()
+        return Voice(
+            record.id, "library", record.digest, record.language, record.spoken, heard, rate, weights=record.weights
+        )
+
+    def _whole(self, record: Record) -> tuple[Record, Samples, int]:
+        if record.audio == HELD:
+            reference = self._held[record.id][1]
+            return record, reference.samples, reference.rate
+        for _ in range(READ_TRIES):
+            try:
+                samples, rate = self._ledger.sound(record)
+            except Failure as failure:
+                if failure.code != "not_found":
+                    raise
+                seen = self._census.look(record.id)  # replaced or deleted since it was read?
+                if seen is None:
+                    raise _Gone from None
+                if seen.record is None or seen.record.audio == record.audio:
+                    break
+                record = seen.record
+                continue
+            if record.sha256 and fingerprint(samples, rate) != record.sha256:
+                raise Failure("voice_unusable", f"The recording of `{record.id}` is not the one that was kept.")
+            return record, samples, rate
+        raise Failure("voice_unusable", f"The recording of the voice `{record.id}` is missing.", field="voice")
+
+    def _forget(self, record: Record) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._voices.drop, lambda key: key[0] == record.id)
+            loop.call_soon_threadsafe(self._gone, record.digest)
+
+
+def described(record: Record, reference: Reference) -> Record:
+    """With what was found out about the recording, and the seconds of it that engines hear."""
+    seconds = reference.seconds
+    chosen = choose(reference.samples, reference.rate, reference.spans, min(SHORTEST, seconds), LONGEST)
+    quality: dict[str, Any] = {
+        "score": reference.quality.score,
+        "snr_db": reference.quality.snr_db,
+        "clipping": reference.quality.clipping,
+        "speech_seconds": round(reference.quality.speech_seconds, 2),
+        "warnings": list(reference.quality.warnings),
+    }
+    return record.model_copy(
+        update={"quality": quality, "chosen": (round(chosen.start, 4), round(chosen.end, 4)), "duration": seconds}
+    )
+
+
+def sound_of(reference: Reference) -> Sound:
+    return Sound(reference.samples, reference.rate, reference.sha256)
+
+
+def unknown(id: str) -> Failure:
+    return Failure("unknown_voice", f"The library has no voice `{id[:64]}`.", field="id")
+
+
+def no_consent(why: str, field: str) -> Failure:
+    return Failure(
+        "consent_required",
+        f"This worker asks for a consent record with each voice (REQUIRE_CONSENT). {why}",
+        field=field,
+        hint="Send `consent` with `voices.create`, or add it with `voices.update`.",
+    )
+
+
+def _check_recorded(record: Record) -> None:
+    if record.conditionals:
+        raise Failure(
+            "voice_unusable",
+            f"`{record.id}` is a file of Chatterbox's conditionals without a recording; no model here reads those.",
+            field="voice",
+            hint="Create a voice from the recording they were made from.",
+        )
+    if not record.audio:
+        raise Failure("voice_unusable", f"The voice `{record.id}` has no recording.", field="voice")
+
+
+def _bare(file: Dropped) -> Record:
+    conditionals = file.conditionals.key if file.conditionals is not None and file.audio is None else ""
+    return Record(
+        id=file.id,
+        name=file.id,
+        transcript_state="given" if file.text is not None and file.audio is not None else "none",
+        origin=file.origin,
+        conditionals=conditionals,
+    )
+
+
+def _size_bytes(voice: Voice) -> int:
+    return voice.samples.nbytes if voice.samples is not None else 0

@@ -1,0 +1,110 @@
+"""A voice as the library writes it down: `voice.json`. It may be edited by hand, so what is read is checked.
+
+The recording it names lies beside it under a name of its own, so that whoever holds an old record never reads
+half of a new voice.
+"""
+
+import hashlib
+import json
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from basics.errors import Failure
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+FILE = "voice.json"
+RECORD_BYTES = 1 << 20
+"""A larger `voice.json` is not one of ours."""
+
+TranscriptState = Literal["given", "pending", "done", "edited", "none"]
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+"""Null in a file somebody wrote is the same as nothing."""
+
+
+class Origin(BaseModel):
+    """The files that somebody put there and this record was made from: names and etags."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    audio: tuple[str, str]
+    text: tuple[str, str] | None = None
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: str
+    name: Text = ""
+    description: Text = ""
+    tags: tuple[str, ...] = ()
+    language: Text = ""
+    transcript: Text = ""
+    transcript_state: TranscriptState = "none"
+    duration: float = 0.0
+    """Seconds of the kept recording."""
+    sample_rate: int = 0
+    sha256: Text = ""
+    """Of the recording's samples."""
+    created: Text = ""
+    updated: Text = ""
+    consent: dict[str, Any] | None = None
+    quality: dict[str, Any] | None = None
+    weights: Text = ""
+    audio: Text = ""
+    """The recording's file, in the voice's folder."""
+    chosen: tuple[float, float] | None = None
+    """The seconds of it that engines hear; None: all."""
+    origin: Origin | None = None
+    conditionals: Text = ""
+    """A file with an engine's own conditioning and no recording."""
+
+    @classmethod
+    def read(cls, id: str, data: bytes) -> Self:
+        """Raises `voice_unusable`. The folder's name is the id, whatever the file says."""
+        try:
+            given = json.loads(data)
+            return cls.model_validate({**given, "id": id})
+        except (ValueError, TypeError, RecursionError, ValidationError):
+            raise Failure("voice_unusable", f"The voice `{id}` has a voice.json that cannot be read.") from None
+
+    def written(self) -> bytes:
+        kept = self.model_dump(mode="json", exclude_none=True)
+        return json.dumps(kept, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace")
+
+    @property
+    def digest(self) -> str:
+        """What conditioning is keyed by: all that an engine hears or reads of the voice."""
+        matters = json.dumps([self.sha256, self.chosen, self.transcript, self.language])
+        return f"library:{hashlib.sha256(matters.encode()).hexdigest()}"
+
+    @property
+    def spoken(self) -> str:
+        """The transcript, where it is that of the seconds that engines hear."""
+        whole = self.chosen is None or self.chosen[1] - self.chosen[0] >= self.duration - 0.01
+        return self.transcript if whole else ""
+
+    def told(self) -> dict[str, Any]:
+        """As callers see it."""
+        parts = self.model_dump(mode="json", exclude={"audio", "chosen", "origin", "conditionals"})
+        optional = ("consent", "weights", "quality")
+        shown = {name: value for name, value in parts.items() if value or name not in optional}
+        shown["origin"] = "conditionals" if self.conditionals else "file" if self.origin else "created"
+        return shown
+
+
+def is_id(id: str) -> bool:
+    return ID.fullmatch(id) is not None
+
+
+def record_key(id: str) -> str:
+    return f"{id}/{FILE}"
+
+
+def audio_key(record: Record) -> str:
+    return f"{record.id}/{record.audio}"
+
+
+def derived_prefix(id: str) -> str:
+    return f"{id}/derived/"
