@@ -76,6 +76,17 @@ class Manager:
         finally:
             self._give_back(holding)
 
+    def admit(self, model: str) -> None:
+        """Raises `busy`, at once, where a new stream would have to wait: for doors that would rather say so.
+
+        A model that is not in memory is loaded for whoever asks. The queue's door does not ask: its jobs wait in line.
+        """
+        entry = self._catalogue.find(model)
+        with self._changed:
+            holding = self._holdings.get(entry.id)
+            if holding is not None and not holding.resident.broken and not holding.resident.admits:
+                raise Failure("busy", f"{entry.id} speaks as many streams as it can carry; try again in a moment.")
+
     async def warm(self, model: str) -> float:
         """Loads it if need be; the seconds that took."""
         began = self._clock.now()

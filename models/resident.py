@@ -108,6 +108,11 @@ class Resident:
         return self._runner.numbers
 
     @property
+    def admits(self) -> bool:
+        """Whether one more stream would be carried now, rather than wait."""
+        return self._runner.admits
+
+    @property
     def measures(self) -> Measures:
         return self._runner.measures
 

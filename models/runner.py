@@ -20,7 +20,7 @@ from models.costs import Costs
 from models.engine import Deck, Line, NoRoom, Piece, Work
 from models.listener import Listener
 from models.measures import Measures
-from models.scheduler import Rules, State, Turn, board, choose, settle
+from models.scheduler import Rules, State, Turn, board, choose, settle, welcomes
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,7 @@ class Runner:
         self._turns = self._failures = 0
         self._began: float | None = None
         self._expected = 0.0
+        self._welcomes = True
 
     def enter(self, line: Line, listener: Listener, way: Way) -> Berth:
         """From any thread: the line waits for its place from now on."""
@@ -101,7 +102,9 @@ class Runner:
         self._come_and_go()
         for line in board(self._state()) if self.waits else ():
             self._admit(self._berths[line])
-        turn = choose(self._state(self._offers()))
+        state = self._state(self._offers())
+        self._welcomes = welcomes(state)
+        turn = choose(state)
         if turn is None:
             return False
         self._give(turn.stage, self._run(turn))
@@ -131,6 +134,11 @@ class Runner:
             if not berth.left:
                 berth.left = True
                 berth.way.put(Piece(berth.line.id, np.zeros(0, np.float32), last=True, error=same(reason)))
+
+    @property
+    def admits(self) -> bool:
+        """From any thread: whether one more stream would be carried now, as of the turn that runs."""
+        return self._welcomes and not self._berths.arriving
 
     @property
     def waits(self) -> bool:

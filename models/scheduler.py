@@ -141,6 +141,12 @@ def board(state: State) -> tuple[str, ...]:
     return tuple(boarded)
 
 
+def welcomes(state: State) -> bool:
+    """Whether one more stream would be carried now, rather than wait."""
+    waits = any(rider.newcomer and not rider.aboard for rider in state.riders)
+    return not waits and (state.free > 0 or _at_a_stretch(state)) and _carried(state)
+
+
 def spare_seconds(state: State) -> float:
     """Time that may go to others before the tightest started stream would miss its next chunk.
 
