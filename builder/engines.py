@@ -1,7 +1,7 @@
 """Runs the engine tests of a group in its own environment: `python -m builder.engines embedded`, or `all`.
 
-A test marked `engine` runs in every environment; one that needs a library of another environment skips itself
-with `pytest.importorskip`. Knows which groups have an engine from the models' own table.
+A test marked `engine` runs in `embedded`, or in the environment that its mark `environment` names, and in no other:
+tests/conftest.py sees to that by MODEL_GROUP. Knows which groups have an engine from the models' own table.
 """
 
 import argparse
