@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
 
-from basics.audio import Samples
 from basics.clock import Clock, SystemClock
 from basics.lag import Lag
 from basics.settings import Settings
+from listening import likeness
+from listening.likeness import Likeness
 from models.catalogue import Catalogue
 from models.manager import Manager
 from operations.job import Job
@@ -23,12 +24,7 @@ from voices.inline import Inline
 from voices.library import Library, Rules
 from voices.place import place as place_of_voices
 from voices.sources import Shelf
-
-
-class Likeness(Protocol):
-    def similarity(self, one: Samples, one_rate: int, other: Samples, other_rate: int) -> float:
-        """1 for surely the same speaker, 0 for surely another. It blocks."""
-        ...
+from voices.transcribing import transcribed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +41,8 @@ class House:
     history: History
     results: Results
     clock: Clock
-    likeness: Likeness | None = None
-    """Says how like two speakers sound, where it is installed."""
+    likeness: Callable[[Settings], Likeness] = likeness.installed
+    """Gives what says how like two speakers sound, or the Failure that tells what to install."""
     warnings: tuple[str, ...] = ()
     """Of the settings: one line each, for the log."""
     running: set[Job] = field(default_factory=set)
@@ -81,7 +77,7 @@ def open(
         settings=settings,
         catalogue=catalogue,
         manager=Manager(settings, catalogue, clock, on_full=on_full),
-        library=Library(voices.objects, rules, clock, conditioning.forget),
+        library=Library(voices.objects, rules, clock, conditioning.forget, partial(transcribed, settings)),
         inline=Inline(rules.limits),
         conditioning=conditioning,
         shelves=(*own, *voices.shelves),

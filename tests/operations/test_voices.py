@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from basics.audio import Samples, rms, to_db
+from basics.errors import Failure
+from basics.settings import Settings
 from models.engines.tone import Tone
 from operations import voices as operations
 from operations.house import House
@@ -270,11 +272,14 @@ async def test_a_trial_needs_a_speaker_encoder_and_tells_how_like_it_is(tmp_path
         def similarity(self, one: Samples, one_rate: int, other: Samples, other_rate: int) -> float:
             return 1.0 if abs(hertz(one) - hertz(other[: len(other) // RATE * RATE])) < 3 else 0.0
 
+    def missing(_: Settings) -> Alike:
+        raise Failure("not_installed", "No speaker encoder is installed.")
+
     async with standing(tmp_path) as house:
         await kept(house, note=300)
         asked = {"op": "voices.test", "id": "alice", "text": TEXT}
-        assert (await failed(replace(house, likeness=None), asked)).error.code == "not_installed"
-        last = await done(replace(house, likeness=Alike()), asked)
+        assert (await failed(replace(house, likeness=missing), asked)).error.code == "not_installed"
+        last = await done(replace(house, likeness=lambda _: Alike()), asked)
         assert last.answer["similarity"] == 1.0
         assert last.answer["voice"] == "alice"
         assert last.data is not None
