@@ -3,11 +3,11 @@
 import platform
 import sys
 
-from bench import encoders, overhead, queue
+from bench import encoders, loop, overhead
 
 ALL = {
     "overhead": ("What the worker adds to the bare engine (hibari), in one process", overhead.main),
-    "queue": ("Through the SDK's loop, against a worker that only echoes", queue.main),
+    "loop": ("Through the SDK's loop, against a worker that only echoes", loop.main),
     "encoders": ("Each encoder", encoders.main),
 }
 

@@ -31,7 +31,7 @@ class Round:
 
 
 def speech() -> Samples:
-    from hibari import Hibari
+    from hibari import Hibari  # type: ignore[import-untyped]
 
     spoken = np.asarray(Hibari()(TEXT, seed=1), np.float32)
     return np.resize(spoken, SECONDS * RATE)
@@ -62,10 +62,10 @@ def row(name: str, rounds: list[Round]) -> list[str]:
     return [name, str(output.rate), f"{rounds[0].kilobits:.0f}", f"{held_ms:.1f}", cost]
 
 
-def main() -> None:
+def main() -> str:
     rows = [row(name, rounds) for name, rounds in measured().items()]
-    print(table(["format", "Hz", "kbit/s", "held back, ms at most", f"CPU ms for {SECONDS} s of speech"], rows))
+    return table(["format", "Hz", "kbit/s", "held back, ms at most", f"CPU ms for {SECONDS} s of speech"], rows)
 
 
 if __name__ == "__main__":
-    main()
+    print(main())

@@ -8,6 +8,7 @@ import concurrent.futures
 import logging
 import threading
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 
 from basics.clock import Clock, SystemClock
 from basics.errors import Failure
@@ -52,9 +53,8 @@ class Resident:
         self._closing: Failure | None = None
         self._preparing = concurrent.futures.ThreadPoolExecutor(1, f"prepare-{self.card.id}")
         opened: concurrent.futures.Future[Runner] = concurrent.futures.Future()
-        make = lambda: Runner(  # noqa: E731
-            lambda: engine.open(rows), self.card, rows, self._clock, self._rules, on_full
-        )
+        deck = partial(engine.open, rows)
+        make = partial(Runner, deck, self.card, rows, self._clock, self._rules, on_full)
         self._thread = threading.Thread(target=self._serve, args=(make, opened), name=f"deck-{self.card.id}")
         self._thread.daemon = True
         self._thread.start()

@@ -94,7 +94,7 @@ class Runner:
     def step(self) -> bool:
         """One turn of the deck. False when nothing can move until a line comes, goes or is read."""
         self._come_and_go()
-        for line in board(self._state()):
+        for line in board(self._state()) if self.waits else ():
             self._admit(self._berths[line])
         turn = choose(self._state(self._offers()))
         if turn is None:

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field, replace
 from models.costs import Costs
 from models.engine import Work
 
+_ANY = 2**31
+"""A size that bounds nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -30,6 +33,8 @@ class Rules:
     """Sound of the largest chunk."""
     turn: float = 0.1
     """A turn is cut to this while others wait, so that a newcomer does not stall behind a long one."""
+    full: float = 0.9
+    """Of all time, what may be promised to streams."""
     share: float = 0.1
     """Of all time, what files are owed while streams want it too."""
     patience: float = 5.0
@@ -181,37 +186,44 @@ def _wanted(state: State) -> dict[str, Work]:
     for work in sorted(state.ready, key=lambda work: -at[work.stage]):
         if work.line in moving:
             offers.setdefault(work.line, []).append(work)
-    return {line: _chunk(state, moving[line], works) for line, works in offers.items()}
+    least = _lasting(state)
+    return {line: _chunk(state.rules, least, moving[line], works) for line, works in offers.items()}
 
 
-def _chunk(state: State, rider: Rider, works: Sequence[Work]) -> Work:
+def _lasting(state: State) -> float:
+    """Sound of the smallest chunk that is worth sending: it must last until the next one can be there."""
+    listening = sum(rider.guarded for rider in state.riders)
+    side_by_side = max(1, min(listening, state.side_by_side))
+    return max(state.first, state.rules.margin + state.costs.chunk(side_by_side, state.first))
+
+
+def _chunk(rules: Rules, least: float, rider: Rider, works: Sequence[Work]) -> Work:
     """The ramp: the first chunk as small as the engine speaks well, then growing with the sound in hand."""
-    rules, last = state.rules, state.stages[-1]
-    seconds = min(rules.chunk, max(0.0, rider.slack) * rules.growth) if rider.stream else rules.chunk
+    seconds = min(rules.chunk, max(least, rider.slack * rules.growth)) if rider.stream else rules.chunk
     work = next((work for work in works if work.seconds >= seconds), works[-1])
-    if work.stage != last:
-        seconds = max(seconds, state.first)
-    if not rider.stream or work.seconds <= seconds:
-        return work
-    return _sized(work, math.ceil(work.size * seconds / work.seconds))
+    return _cut(work, seconds)
 
 
 def _turn(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, Work], spare: float) -> Turn:
     """The lead's stage, and whoever can go along without costing the started what they cannot spare."""
-    stage = wanted[lead.line].stage
-    limit = state.rules.turn if lead.guarded else min(state.rules.turn, spare)
-    first = _shrunk(state, [wanted[lead.line]], limit)[0]
-    rows, longest = [first], first.size
-    for rider in movers:
-        work = wanted[rider.line]
-        if rider is lead or work.stage != stage or len(rows) >= state.rows:
-            continue
-        if _urgent(state, lead):
-            work = _sized(work, min(work.size, first.size))
-        if rider.guarded or state.costs.of(stage, len(rows) + 1, max(longest, work.size)) <= spare:
-            rows.append(work)
-            longest = max(longest, work.size)
+    first = wanted[lead.line]
+    stage = first.stage
+    limit = min(state.rules.turn, max(spare, _seconds(state, [_cut(first, state.first)]) if lead.guarded else 0.0))
+    rows = _shrunk(state, [first], limit)
+    most = rows[0].size if _urgent(state, lead) else _ANY
+    along = [rider for rider in movers if rider is not lead and wanted[rider.line].stage == stage]
+    rows += [_sized(wanted[rider.line], most) for rider in along if rider.guarded][: state.rows - 1]
+    # Where the started have their turn anyway, only what others add to it is taken from them.
+    allowed = spare + (_seconds(state, rows) if lead.guarded else 0.0)
+    for rider in along:
+        more = [*rows, _sized(wanted[rider.line], most)]
+        if not rider.guarded and len(more) <= state.rows and _seconds(state, more) <= allowed:
+            rows = more
     return Turn(stage, tuple(_shrunk(state, rows, limit)))
+
+
+def _seconds(state: State, rows: Sequence[Work]) -> float:
+    return state.costs.of(rows[0].stage, len(rows), max(work.size for work in rows))
 
 
 def _urgent(state: State, rider: Rider) -> bool:
@@ -227,6 +239,11 @@ def _shrunk(state: State, rows: Sequence[Work], limit: float) -> list[Work]:
     return [_sized(work, size) for work in rows]
 
 
+def _cut(work: Work, seconds: float) -> Work:
+    """To so much sound, where it brings any."""
+    return work if work.seconds <= seconds else _sized(work, math.ceil(work.size * seconds / work.seconds))
+
+
 def _sized(work: Work, size: int) -> Work:
     size = max(work.least, min(size, work.size))
     return work if size == work.size else replace(work, size=size, seconds=work.seconds * size / work.size)
@@ -240,25 +257,28 @@ def _next_aboard(state: State) -> Rider | None:
         return None
     places = Counter(rider.job for rider in state.riders if rider.aboard)
     spare = spare_seconds(state)
-    heads = sorted(_heads(state.riders), key=lambda rider: _place_rank(state, rider, places[rider.job]))
+    heads = sorted(_heads(state), key=lambda rider: _place_rank(state, rider, places[rider.job]))
     return next((rider for rider in heads if _welcome(state, rider, spare)), None)
 
 
-def _heads(riders: Sequence[Rider]) -> list[Rider]:
-    """The first waiting line of each job, and of the newcomers only the first: they come in as they came."""
+def _heads(state: State) -> list[Rider]:
+    """The first waiting line of each job, and of the newcomers only the first: they come in as they came.
+
+    A stream has one place at a time: its next line needs none before this one is made.
+    """
     heads: dict[int, Rider] = {}
-    for rider in riders:
-        if not rider.aboard:
+    for rider in state.riders:
+        if not rider.aboard and (rider.leads or not rider.stream):
             heads.setdefault(rider.job, rider)
     later = [rider.line for rider in heads.values() if rider.newcomer][1:]
     return [rider for rider in heads.values() if rider.line not in later]
 
 
 def _place_rank(state: State, rider: Rider, places: int) -> tuple[float, ...]:
-    """As in a turn, but a second place only after everybody has one."""
+    """As in a turn, but of files who has fewest places, and a second place only after everybody has one."""
     band, *rest = _rank(state, rider)
     if rider.stream:
-        return (band if places == 0 else 6, *rest)
+        return (band, *rest)
     return (band if places == 0 else 4, places, *rest)
 
 
@@ -267,19 +287,22 @@ def _welcome(state: State, rider: Rider, spare: float) -> bool:
     if rider.guarded:
         return True
     if rider.newcomer:
-        return _carried(state) and _spares_the_place(state, rider, spare)
-    if state.free <= state.room // 8:
-        return False  # The last places of a wide deck are kept for streams that have none yet.
-    overdue = not rider.stream and state.owed > state.rules.patience
-    return overdue or _spares_the_place(state, rider, spare)
+        return spare >= state.rules.turn and _carried(state) and _spares_the_place(state, rider, spare)
+    if state.free <= state.room // 16:
+        return False  # A place in sixteen is kept for streams that have none yet.
+    return state.owed > state.rules.patience or _spares_the_place(state, rider, spare)
 
 
 def _carried(state: State) -> bool:
     """Whether one more stream leaves every listener with sound."""
     streams = {rider.job for rider in state.riders if _burdens(state.rules, rider)}
     files = any(not rider.stream for rider in state.riders)
-    limit = 1.0 - (state.rules.share if files else 0.0)
-    return not streams or state.costs.load(len(streams) + 1, state.side_by_side) <= limit
+    limit = state.rules.full - (state.rules.share if files else 0.0)
+    if not streams:
+        return True
+    # Where lines come in parts, a place is held for as long as a line is heard: each stream needs its own.
+    placed = len(streams) < state.room or state.whole or state.room == 1
+    return placed and state.costs.load(len(streams) + 1, state.side_by_side) <= limit
 
 
 def _burdens(rules: Rules, rider: Rider) -> bool:
@@ -289,8 +312,9 @@ def _burdens(rules: Rules, rider: Rider) -> bool:
 
 
 def _spares_the_place(state: State, rider: Rider, spare: float) -> bool:
-    """The last place is gone for as long as the whole line takes."""
-    return state.free > 1 or state.costs.chunk(1, rider.seconds) <= spare
+    """A place that a started stream waits for is gone for as long as the whole line takes."""
+    due = sum(other.guarded and not other.aboard for other in state.riders)
+    return state.free > due or state.costs.chunk(1, rider.seconds) <= spare
 
 
 def _first(state: State, rider: Rider) -> float:

@@ -3,14 +3,13 @@
 import difflib
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from basics.errors import Failure
+from operations.fields import Shape
 
 
-class Input(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class Input(Shape):
     op: str = ""
 
     @classmethod

@@ -50,6 +50,8 @@ async def _opened(settings: Settings, default: bool) -> Opened:
     from operations.answer import answer
 
     house = await asyncio.to_thread(houses.open, settings)
+    for warning in house.warnings:
+        log.warning("settings", extra={"why": warning})
     try:
         for model in settings.preload or ((house.catalogue.default.id,) if default else ()):
             await house.manager.warm(model)

@@ -18,14 +18,11 @@ from typing import Any
 
 from basics.errors import Failure, printable
 from basics.events import Audio, Done, Event, Failed, Progress, Started
+from basics.limits import ANSWER_BYTES, YIELD_BYTES
 from operations.job import Job
 
 log = logging.getLogger("worker.queue")
 
-POST_BYTES = 500_000
-"""Of one yield as JSON."""
-ANSWER_BYTES = 9_000_000
-"""Of the final answer as JSON."""
 GRAIN_BYTES = 12
 """Parts of split sound are multiples of this: whole samples in any sample format, whole groups of base64."""
 SPARE_BYTES = 200
@@ -159,7 +156,7 @@ def parts(event: Audio, seq: int) -> Iterator[dict[str, Any]]:
     """One event of sound, cut where it would be too large. Each part has its share of the time and its own words."""
     words = [_plain_dict(word) for word in event.words]
     frame = {"event": "audio", "seq": seq, "data": "", "start": 1 / 3, "duration": 1 / 3}
-    room = POST_BYTES - SPARE_BYTES - size({**frame, "text": printable(event.text), "words": words})
+    room = YIELD_BYTES - SPARE_BYTES - size({**frame, "text": printable(event.text), "words": words})
     if room < SPARE_BYTES:
         raise _broken("a chunk's text and words leave no room for its sound")
     step = room * 3 // 4 // GRAIN_BYTES * GRAIN_BYTES
@@ -205,11 +202,11 @@ def _plain_dict(value: Mapping[Any, Any]) -> dict[str, Any]:
 def _lightened(answer: dict[str, Any]) -> dict[str, Any]:
     """A copy without the largest of its fields, until it fits one post."""
     shown = dict(answer)
-    if size(shown) <= POST_BYTES:
+    if size(shown) <= YIELD_BYTES:
         return shown
     for name in sorted(answer.keys() - {"event"}, key=lambda name: size(answer[name]), reverse=True):
         del shown[name]
-        if size(shown) <= POST_BYTES:
+        if size(shown) <= YIELD_BYTES:
             break
     return shown
 

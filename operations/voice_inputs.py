@@ -11,7 +11,7 @@ from voices.record import ID
 
 Id = Annotated[str, Field(pattern=f"^{ID.pattern}$", description="letters, digits, `.`, `_`, `-`; up to 64")]
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
-Tags = Annotated[tuple[Tag, ...], Field(max_length=50)]
+Tags = Annotated[list[Tag], Field(max_length=50)]
 Language = Annotated[str, Field(pattern=LANGUAGE)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Transcript = Annotated[str, Field(max_length=5_000)]

@@ -95,7 +95,10 @@ class Peaks:
         count = min(dense.size // OVERSAMPLING, self._waiting.size)
         own, self._waiting = self._waiting[:count], self._waiting[count:]
         self._dense = dense[count * OVERSAMPLING :]
-        after = np.concatenate([self._before, dense[: count * OVERSAMPLING].reshape(-1, OVERSAMPLING).max(axis=1)])
+        # Four slices: a maximum along a row of four costs several times as much.
+        first, second, third, fourth = (dense[at : count * OVERSAMPLING : OVERSAMPLING] for at in range(OVERSAMPLING))
+        highest = np.maximum(np.maximum(first, second), np.maximum(third, fourth))
+        after = np.concatenate([self._before, highest])
         self._before = after[-1:]
         return np.asarray(np.maximum(own, np.maximum(after[:-1], after[1:])), np.float32)
 

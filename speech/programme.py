@@ -17,7 +17,7 @@ from speech.loudness import HIGHEST_GAIN_DB, Loudness, Meter
 
 IN_MEMORY_BYTES = 16 * 2**20
 CHUNK_SAMPLES = 2**16
-CLOSE_LU, NEAR_LU = 0.1, 0.3
+CLOSE_LU, NEAR_LU = 0.2, 0.3
 """Where a search ends, and what is near enough to try no quicker limiter."""
 MOST_TRIALS = 6
 UNHEARD = Loudness(SILENT_DB, SILENT_DB)

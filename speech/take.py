@@ -229,7 +229,7 @@ class File:
     def finish(self) -> bytes:
         with self._path.open("w+b") as file:
             with Encoder(self._order.output, self._order.card.rate, self._order.stamp, file) as encoder:
-                for samples in self._programme.finish():
+                for samples in self._programme.finish(self._check):
                     self._check()
                     encoder.feed(samples)
                 encoder.finish()

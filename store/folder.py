@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from basics.errors import Failure
 from store.objects import PART_SUFFIX, Conflict, Entry, Flag, checked, pieces, too_large, unless_cancelled
@@ -57,7 +58,7 @@ class Folder:
 
     def get(self, key: str, limit_bytes: int | None = None) -> tuple[bytes, str]:
         path = self._found(key)
-        with _told("give"), path.open("rb") as file:
+        with _told("give"), _opened(path) as file:
             if limit_bytes is not None and os.fstat(file.fileno()).st_size > limit_bytes:
                 raise too_large(limit_bytes)
             data = file.read()
@@ -119,7 +120,7 @@ class Folder:
         with _told("give"):
             if path.is_file():
                 return path
-        raise Failure("not_found", "There is no stored file under this key.")
+        raise _missing()
 
     def _confined(self, path: Path) -> None:
         """A link in the folder may point anywhere; it is followed only where it stays inside."""
@@ -179,6 +180,18 @@ class Folder:
             except OSError:
                 return
             directory = directory.parent
+
+
+def _opened(path: Path) -> BinaryIO:
+    """It may have gone since it was found."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise _missing() from None
+
+
+def _missing() -> Failure:
+    return Failure("not_found", "There is no stored file under this key.")
 
 
 class _Swept(FileNotFoundError):

@@ -37,6 +37,8 @@ class Found:
     files: dict[str, Dropped] = field(default_factory=dict)
     derived: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By id, the names of what engines derived."""
+    abandoned: tuple[str, ...] = ()
+    """Ids whose record was made from a file that is gone."""
 
 
 class Census:
@@ -68,6 +70,9 @@ class Census:
 
     def files(self) -> dict[str, Dropped]:
         return self._found.files
+
+    def abandoned(self) -> tuple[str, ...]:
+        return self._found.abandoned
 
     def refresh(self, older_than: float = 0.0) -> None:
         """Looks, unless somebody did meanwhile."""
@@ -114,13 +119,15 @@ class Census:
         records = [entry for entry in entries if _id_of(entry) is not None]
         with ThreadPoolExecutor(READERS, "census") as readers:
             read = list(readers.map(self._seen, records))
-        voices = {id: seen for id, seen in read if seen is not None and _still(seen, files.get(id))}
+        known = {id: seen for id, seen in read if seen is not None}
+        voices = {id: seen for id, seen in known.items() if still(seen, files.get(id))}
         derived: dict[str, list[str]] = {}
         for entry in entries:
             id, middle, name = entry.key.partition("/derived/")
             if middle:
                 derived.setdefault(id, []).append(name.removesuffix(".safetensors"))
-        return Found(voices, files, {id: tuple(names) for id, names in derived.items()})
+        abandoned = tuple(id for id in known if id not in voices and id not in files)
+        return Found(voices, files, {id: tuple(names) for id, names in derived.items()}, abandoned)
 
     def _seen(self, entry: Entry) -> tuple[str, Seen | None]:
         id = entry.key.partition("/")[0]
@@ -162,7 +169,7 @@ def _read(id: str, data: bytes) -> Record | None:
         return None
 
 
-def _still(seen: Seen, file: Dropped | None) -> bool:
+def still(seen: Seen, file: Dropped | None) -> bool:
     """A record made from a file lives as long as the file is there and the same."""
     origin = seen.record.origin if seen.record is not None else None
     return origin is None or (file is not None and file.origin == origin)

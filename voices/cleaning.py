@@ -59,9 +59,10 @@ def trim(samples: Samples, rate: int, spans: Sequence[Span]) -> tuple[Samples, t
 
 
 def level(samples: Samples, rate: int, spans: Sequence[Span]) -> Samples:
-    """At `LEVEL` while somebody speaks; quieter where a peak would go over `PEAK_DB`."""
+    """At `LEVEL` while somebody speaks; quieter where a peak would go over `PEAK_DB`. Changes them in place."""
     gain = from_db(LEVEL - loudness(samples, rate, spans))
-    return samples * np.float32(min(gain, from_db(PEAK_DB) / max(peak(samples), 1e-6)))
+    samples *= np.float32(min(gain, from_db(PEAK_DB) / max(peak(samples), 1e-6)))
+    return samples
 
 
 def loudness(samples: Samples, rate: int, spans: Sequence[Span]) -> float:
@@ -94,11 +95,16 @@ def append(
         places.append(Span(at, at + len(samples) / rate))
         spans += [Span(span.start + at, span.end + at) for span in spoken]
         at += len(samples) / rate
-    return join(pieces), tuple(spans), tuple(places)
+    return pieces[0] if len(pieces) == 1 else join(pieces), tuple(spans), tuple(places)
 
 
 def stepped(samples: Samples) -> Samples:
-    return np.asarray(np.clip(np.rint(samples / STEP), -32768, 32767) * STEP, np.float32)
+    """On the grid of sixteen bits. Changes them in place: there may be ten minutes."""
+    samples /= np.float32(STEP)
+    np.rint(samples, out=samples)
+    np.clip(samples, -32768, 32767, out=samples)
+    samples *= np.float32(STEP)
+    return samples
 
 
 def _faded(samples: Samples, rate: int) -> Samples:

@@ -41,8 +41,8 @@ FRAME_SAMPLES = 1_000_000
 WORK = 8
 """How many channels at `HIGHEST_RATE` the longest recording may have: what decoding costs is bounded by it."""
 LOUDEST = 1e5
-"""A file of floats as large as sixteen-bit integers is played; what is larger still is cut here."""
-FRAMES_TOGETHER = 32
+"""A file of floats as large as sixteen-bit integers is played; one with larger numbers is refused."""
+SAMPLES_TOGETHER = 480_000
 """Frames hold 20 ms, and sums over so little cost more than the decoding."""
 JUDGED_SECONDS = 5
 OPEN_ENDED = 0x7FFF0000
@@ -115,7 +115,7 @@ class _Listening:
         self._peaks = Peaks()
         self._waiting: list[NDArray[np.float32]] = []
         self._heard: list[Samples] = []
-        self._count = self._work = self._broken = 0
+        self._count = self._waited = self._work = self._broken = 0
         self._rate = 0
         self._lane: _Lane | None = None
 
@@ -128,6 +128,8 @@ class _Listening:
             raise _no_audio(self._field, "a sound file without a single sample that can be decoded")
         samples = join(self._heard)
         loudest = peak(samples)
+        if loudest >= LOUDEST:
+            raise _no_audio(self._field, "its samples are numbers far beyond any sound")
         if loudest > 1:
             samples /= np.float32(loudest)
         return Sound(samples, self._rate, self._peaks.share(), tuple(self._doubts(stream)))
@@ -175,14 +177,16 @@ class _Listening:
             self._rate = self._rate or min(rate, self._highest_rate)
             self._lane = _Lane(rate, channels, self._rate)
         self._waiting.append(_floats(frame.to_ndarray(), channels))
-        if len(self._waiting) >= FRAMES_TOGETHER or frame.samples > rate // 10:
+        self._waited += frame.samples
+        if self._waited * channels >= SAMPLES_TOGETHER:
             self._bring()
 
     def _bring(self) -> None:
         if self._lane is not None and self._waiting:
             block = np.concatenate(self._waiting, axis=1)
             self._waiting.clear()
-            self._peaks.add(block)
+            self._waited = 0
+            self._peaks.add(block, self._lane.rate)
             self._keep(self._lane.bring(block))
 
     def _end_lane(self) -> None:
@@ -217,12 +221,12 @@ class _Lane:
     """Blocks of one rate and channel count on their way to mono at the recording's rate."""
 
     def __init__(self, rate: int, channels: int, out_rate: int) -> None:
-        self._rate, self._channels = rate, channels
+        self.rate, self._channels = rate, channels
         self._mixer = Mixer(channels, JUDGED_SECONDS * rate)
         self._resampler = None if rate == out_rate else soxr.ResampleStream(rate, out_rate, 1, "float32")
 
     def fits(self, rate: int, channels: int) -> bool:
-        return (rate, channels) == (self._rate, self._channels)
+        return (rate, channels) == (self.rate, self._channels)
 
     def bring(self, block: NDArray[np.float32]) -> Samples:
         return self._resampled(self._mixer.mix(block), last=False)

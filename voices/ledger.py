@@ -97,6 +97,12 @@ class Ledger:
             self._clear(id, known.record)
         return known is not None or file is not None
 
+    def clear_abandoned(self, id: str) -> None:
+        """What was made from a file that is gone, unless somebody made it their own since."""
+        known = self._census.look(id)
+        if known is not None and known.record is not None and known.record.origin is not None:
+            self.delete(id)
+
     def sound(self, record: Record) -> tuple[Samples, int]:
         """Raises `not_found` where the recording went since the record was read."""
         return unpacked(self._objects.get(audio_key(record))[0])

@@ -17,7 +17,7 @@ from basics.errors import Failure
 from basics.settings import Settings
 from store.objects import Objects
 from voices.adopting import adopted
-from voices.census import Census, Seen
+from voices.census import Census, Seen, still
 from voices.choosing import LONGEST, SHORTEST, choose
 from voices.dropped import Dropped
 from voices.kept import Kept
@@ -30,7 +30,8 @@ log = logging.getLogger("worker.voices")
 
 MEMORY_BYTES = 64 << 20
 """Of recordings as engines hear them: 15 s are 1.4 MB."""
-READ_TRIES = 3
+READ_TRIES = 10
+"""How often a recording is looked for anew when its voice is replaced while it is read."""
 HELD = "-"
 """In place of a recording's name: it is in memory only."""
 
@@ -65,6 +66,10 @@ class Rules:
         )
 
 
+class _Gone(Exception):
+    """Deleted while it was read."""
+
+
 class Library:
     def __init__(
         self,
@@ -93,7 +98,10 @@ class Library:
         if record is None:
             return None
         self._check(record)
-        return await self._voices.get((id, record.digest), partial(asyncio.to_thread, self._load, record))
+        try:
+            return await self._voices.get((id, record.digest), partial(asyncio.to_thread, self._load, record))
+        except _Gone:
+            return None
 
     async def record(self, id: str) -> Record | None:
         """As it is used: a file that somebody put there becomes a voice now."""
@@ -154,7 +162,10 @@ class Library:
         if record is None:
             raise unknown(id)
         _check_recorded(record)
-        return await asyncio.to_thread(self._whole, record)
+        try:
+            return await asyncio.to_thread(self._whole, record)
+        except _Gone:
+            raise unknown(id) from None
 
     def _check(self, record: Record) -> None:
         _check_recorded(record)
@@ -177,6 +188,8 @@ class Library:
         """A store that cannot be listed now does not take away the voices that are known."""
         try:
             self._census.refresh(older_than)
+            for id in self._census.abandoned():
+                self._ledger.clear_abandoned(id)
         except Failure as failure:
             if self._census.age() == float("inf"):
                 raise
@@ -187,7 +200,8 @@ class Library:
         """One that somebody made since the last look, or that lies there as a file."""
         file = self._census.file(id)
         if file is None:
-            return self._census.look(id)
+            seen = self._census.look(id)
+            return seen if seen is not None and still(seen, None) else None
         if file.audio is None:
             return Seen(_bare(file), "")
         return self._adopt(file)
@@ -226,8 +240,10 @@ class Library:
             except Failure as failure:
                 if failure.code != "not_found":
                     raise
-                seen = self._census.look(record.id)  # replaced since it was read?
-                if seen is None or seen.record is None or seen.record.audio == record.audio:
+                seen = self._census.look(record.id)  # replaced or deleted since it was read?
+                if seen is None:
+                    raise _Gone from None
+                if seen.record is None or seen.record.audio == record.audio:
                     break
                 record = seen.record
                 continue

@@ -17,6 +17,10 @@ PILED = 1.5
 """How much fuller a step may be than the emptiest of those just below it: by itself sound thins out."""
 REACH = 6
 LOWEST_STEP = 16
+COUNTED_A_SECOND = 96_000
+"""Of more samples than two channels have, only as many are counted, evenly spread."""
+COARSE = 4 * STEPS
+"""Values in the upper half below which steps stand empty by themselves: eight bits, A-law."""
 FAINT = 0.02
 """A recording whose peak is lower has no top to speak of."""
 
@@ -25,7 +29,8 @@ class Peaks:
     def __init__(self) -> None:
         self._counts = np.zeros(HIGHEST + 1, np.int64)
 
-    def add(self, block: NDArray[np.float32]) -> None:
+    def add(self, block: NDArray[np.float32], rate: int) -> None:
+        block = block[:, :: max(1, len(block) * rate // COUNTED_A_SECOND)]
         places = np.minimum(np.abs(block) * BINS, HIGHEST).astype(np.int16)
         self._counts += np.bincount(places.reshape(-1), minlength=HIGHEST + 1)
 
@@ -34,10 +39,17 @@ class Peaks:
         total, filled = int(self._counts.sum()), np.flatnonzero(self._counts)
         if not filled.size or filled[-1] < FAINT * BINS or filled[-1] == HIGHEST:
             return 0.0
+        if len(filled) - np.searchsorted(filled, filled[-1] // 2) < COARSE:
+            return self._coarse(filled) / total
         edges = np.linspace(0, filled[-1] + 1, STEPS + 1).round().astype(int)
         steps = np.diff(np.concatenate([[0], np.cumsum(self._counts)])[edges])
         piled = _pile(steps)
         return float(steps[piled:].sum() / total) if piled else 0.0
+
+    def _coarse(self, filled: NDArray[np.intp]) -> int:
+        """Of a telephone's few values only the last one can hold a pile."""
+        last, *others = self._counts[filled[:-5:-1]].tolist()
+        return int(last) if others and last > 4 * max(others) and last >= 20 else 0
 
 
 def _pile(steps: NDArray[np.int64]) -> int:

@@ -34,7 +34,7 @@ class Quality:
     score: float
     """0 for useless to 1 for nothing to complain of."""
     snr_db: float
-    """Speech over what is there when nobody speaks; 60 stands for that or more."""
+    """Speech over what is there when nobody speaks, both from 80 Hz to 5 kHz; 60 stands for that or more."""
     clipping: float
     """Share of samples that stand flat at the top."""
     speech_seconds: float

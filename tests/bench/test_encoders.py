@@ -1,7 +1,10 @@
+import pytest
+
 from bench.encoders import measured, row
 from speech.formats import FORMATS
 
 
+@pytest.mark.slow
 def test_every_format_gets_a_row_with_what_it_holds_back_and_costs():
     rounds = measured(rounds=2)
     assert set(rounds) == set(FORMATS)

@@ -14,7 +14,8 @@ from hypothesis import strategies as some
 
 from basics.errors import Failure
 from basics.events import Audio, Done, Event, Failed, Progress, Started
-from operations.queue import ANSWER_BYTES, POST_BYTES, Post, Talk, collected, done, job_of, parts, plain, size
+from basics.limits import ANSWER_BYTES, YIELD_BYTES
+from operations.queue import Post, Talk, collected, done, job_of, parts, plain, size
 
 
 async def road(*events: Event | Exception) -> AsyncGenerator[Event, None]:
@@ -59,7 +60,7 @@ def test_split_sound_joins_into_the_same_bytes_and_the_same_time(bytes_: int, te
     data = np.random.default_rng(bytes_).bytes(bytes_)
     event = Audio(0, data, 2.0, 8.0, text, tuple({"text": "w", "start": start} for start in words))
     split = list(parts(event, 5))
-    assert all(size(part) <= POST_BYTES for part in split)
+    assert all(size(part) <= YIELD_BYTES for part in split)
     assert b"".join(base64.b64decode(part["data"]) for part in split) == data
     assert [part["seq"] for part in split] == list(range(5, 5 + len(split)))
     assert sum(part["duration"] for part in split) == pytest.approx(8.0)
@@ -95,7 +96,7 @@ def test_the_file_is_in_the_answer_only_after_the_post() -> None:
 def test_whatever_lifts_an_answer_over_a_post_comes_late_largest_first() -> None:
     post = done(Done({"items": ["x" * 700_000], "captions": "y" * 100_000, "zip": {"bytes": 1}}))
     assert post.payload.keys() == {"event", "captions", "zip"}
-    assert size(post.payload) <= POST_BYTES
+    assert size(post.payload) <= YIELD_BYTES
     assert post.complete().keys() == {"event", "items", "captions", "zip"}
 
 

@@ -155,6 +155,7 @@ async def test_an_estimate_is_close_to_what_comes(tmp_path: Path) -> None:
     assert event["audio"]["duration"] == pytest.approx(told["estimated_seconds"], rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delivery", ["stream", "inline", "volume"])
 async def test_closing_the_road_at_any_point_leaves_nothing_behind(tmp_path: Path, delivery: str) -> None:
     out = tmp_path / "out"
@@ -253,7 +254,11 @@ REFUSED: list[tuple[Any, str]] = [
     ({"text": "hi", "normalize": False}, "not_supported"),
     ({"text": "hi", "stamp": "watermark"}, "not_supported"),
     ({"text": {"reference": "https://example.com/a.txt"}}, "not_supported"),
-    ({"text": "hi", "voice_url": "https://example.com/a.wav"}, "not_supported"),
+    ({"text": "hi", "voice_url": "https://127.0.0.1/a.wav"}, "reference_refused"),
+    ({"text": "hi", "voice": {"reference": "/etc/passwd"}}, "reference_refused"),
+    ({"text": "hi", "voice": {"reference": "volume:a.wav"}}, "reference_refused"),
+    ({"text": "hi", "voice": {"reference": "s3://elsewhere/a.wav"}}, "reference_refused"),
+    ({"text": "hi", "model": "hibari", "voice_url": "https://example.com/a.wav"}, "not_supported"),
     ({"text": "hi", "voice": {"design": "a calm man"}}, "not_supported"),
     ({"text": "hi [voice:low] there"}, "not_supported"),
     ({"text": "<speak>hi</speak>"}, "not_supported"),

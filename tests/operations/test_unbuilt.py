@@ -18,8 +18,6 @@ from operations.request import SpeakRequest
         ({"normalize": False}, "normalize"),
         ({"stamp": "watermark"}, "stamp"),
         ({"stamp": "both"}, "stamp"),
-        ({"voice": {"reference": "https://a.example/b.wav", "transcript": "Hi."}}, "voice"),
-        ({"voice_url": "https://a.example/b.wav"}, "voice"),
         ({"voice": {"design": "a calm old man"}}, "voice"),
         ({"text": None, "turns": [{"text": "a"}, {"text": "b", "voice": {"design": "c"}}]}, "turns[1].voice"),
     ],

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from basics.limits import ANSWER_BYTES, YIELD_BYTES
 from handler import TESTED
-from operations.queue import ANSWER_BYTES, POST_BYTES
 from tests.platform.control_plane import ControlPlane, Record
 from tests.platform.worker import Worker
 
@@ -63,7 +63,7 @@ def test_a_stream_comes_in_order_under_the_limit_and_is_not_in_the_answer(
     assert [event["seq"] for event in sound] == list(range(len(sound)))
     assert sum(len(base64.b64decode(event["data"])) for event in sound) == 3_600_000
     assert [event["text"] for event in sound if event["text"]] == ["part 0", "part 1", "part 2"]
-    assert all(post.bytes <= POST_BYTES and post.status == 200 for post in shared_plane.of("stream", job.id))
+    assert all(post.bytes <= YIELD_BYTES and post.status == 200 for post in shared_plane.of("stream", job.id))
     assert job.output == [{"event": "done", "audio": {"format": "wav", "bytes": 3_600_000}}]
 
 

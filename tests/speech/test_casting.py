@@ -25,8 +25,12 @@ class OneVoice:
         return Voice(id, "library", "sha", "en-us") if id == "mine" else None
 
 
+async def take_in(reference: Any, transcript: str, field: str) -> Voice:
+    return Voice("inline", "inline", f"inline:{reference}", transcript=transcript)
+
+
 def casting(card: Card = CARD, aliases: dict[str, str] | None = None) -> Casting:
-    return Casting(card, OneVoice() if card.clones else NoLibrary(), aliases or {})
+    return Casting(card, OneVoice() if card.clones else NoLibrary(), aliases or {}, take_in)
 
 
 async def refused(asked: Any, card: Card = CARD) -> Failure:
@@ -62,7 +66,19 @@ async def test_a_library_voice_needs_a_model_that_clones() -> None:
     clones = replace(CARD, clones=True)
     assert (await casting(clones).voice("mine")).kind == "library"
     with pytest.raises(Failure, match="presets only"):
-        await Casting(CARD, OneVoice(), {}).voice("mine")
+        await Casting(CARD, OneVoice(), {}, take_in).voice("mine")
+
+
+async def test_a_reference_speaks_where_the_model_clones() -> None:
+    voice = await casting(replace(CARD, clones=True)).voice({"reference": "volume:a.wav", "transcript": "Hello."})
+    assert (voice.kind, voice.transcript) == ("inline", "Hello.")
+
+
+async def test_a_reference_is_not_fetched_for_a_model_that_cannot_clone() -> None:
+    error = await refused({"reference": "volume:a.wav"})
+    assert error.code == "not_supported"
+    assert error.hint is not None
+    assert "models.list" in error.hint
 
 
 @pytest.mark.parametrize("asked", ["anna(0.6)+bruce(0.4)", {"blend": {"bruce": 2, "anna": 3}}])

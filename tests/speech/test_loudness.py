@@ -47,7 +47,7 @@ def test_true_peaks_are_found_between_samples(rate):
     assert measure(voice(1.0, rate), rate).true_peak_db == pytest.approx(true_peak_db(voice(1.0, rate)), abs=0.1)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(1, 5_000))
 def test_the_cutting_does_not_matter(size):
     meter = Meter(24_000)

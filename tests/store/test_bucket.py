@@ -51,9 +51,9 @@ class Plain(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("ETag", f'"{len(self.kept.get(self.path, b""))}"')
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body[: len(body) - cut])
-        self.close_connection = True
 
     def log_message(self, *_):
         """Silent."""

@@ -89,16 +89,22 @@ def encoded(
     return file.getvalue()
 
 
+@cache
 def silent(seconds: int, container: str, codec: str, rate: int = 48_000, channels: int = 1) -> bytes:
-    """Hours of nothing in few bytes: ten seconds encoded once, and their packets again and again."""
-    layout = {1: "mono", 8: "7.1"}[channels]
+    """Hours of nothing in few bytes."""
+    return repeated(np.zeros((channels, 10 * rate), np.float32), seconds, container, codec, rate)
+
+
+def repeated(channels: NDArray[np.float32], seconds: float, container: str, codec: str, rate: int) -> bytes:
+    """Encoded once, and the packets again and again."""
+    layout = {1: "mono", 8: "7.1"}[len(channels)]
     file = io.BytesIO()
     with av.open(file, "w", format=container) as writing:
         stream = writing.add_stream(codec, rate=rate, layout=layout)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 10 * rate * channels), np.int16), format="s16", layout=layout)
+        whole = np.ascontiguousarray((channels * 32767).astype(np.int16).T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(whole, format="s16", layout=layout)
         frame.sample_rate = rate
-        packets = [packet for packet in stream.encode(frame) if packet.duration]
-        kept, at = [(bytes(packet), packet.duration) for packet in packets], 0
+        kept, at = [(bytes(packet), packet.duration) for packet in stream.encode(frame) if packet.duration], 0
         while at < seconds * rate:
             for data, duration in kept:
                 packet = av.Packet(data)

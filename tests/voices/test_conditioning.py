@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from basics.errors import Failure
-from voices.conditioning import Arrays, Conditioning
+from voices.conditioning import Conditioning
+from voices.derived import Derived
 from voices.voice import Voice
 
 KEY = ("engine", "revision")
@@ -21,12 +22,12 @@ class Deriver:
         self.gate.set()
         self._floats, self._error = floats, error
 
-    async def __call__(self) -> Arrays:
+    async def __call__(self) -> Derived:
         self.calls += 1
         await self.gate.wait()
         if self._error is not None:
             raise self._error
-        return {"latent": np.zeros(self._floats, np.float32)}
+        return Derived({"latent": np.zeros(self._floats, np.float32)})
 
 
 async def test_what_was_derived_once_is_not_derived_again() -> None:
@@ -53,7 +54,7 @@ async def test_one_askers_cancellation_is_not_anothers() -> None:
     await asyncio.sleep(0)
     leaves.cancel()
     derive.gate.set()
-    assert (await stays)["latent"].size == 4
+    assert (await stays).arrays["latent"].size == 4
     assert derive.calls == 1
 
 
@@ -61,7 +62,7 @@ async def test_a_failure_is_not_kept() -> None:
     kept = Conditioning()
     with pytest.raises(Failure, match="no"):
         await kept.get(voice("a"), KEY, Deriver(error=Failure("voice_unusable", "no")))
-    assert (await kept.get(voice("a"), KEY, Deriver()))["latent"].size == 4
+    assert (await kept.get(voice("a"), KEY, Deriver())).arrays["latent"].size == 4
 
 
 async def test_other_weights_mean_another_conditioning() -> None:
