@@ -5,7 +5,9 @@ from typing import Protocol
 
 from basics.audio import Samples
 from basics.clock import Clock, SystemClock
+from basics.errors import Failure
 from basics.settings import Settings
+from listening import likeness
 from models.catalogue import Catalogue
 from models.manager import Manager
 from operations.job import Job
@@ -78,5 +80,13 @@ def open(settings: Settings, catalogue: Catalogue | None = None, clock: Clock | 
         history=NullHistory(),
         results=NullResults(),
         clock=clock,
+        likeness=_likeness(settings),
         warnings=(warning,) if warning else (),
     )
+
+
+def _likeness(settings: Settings) -> Likeness | None:
+    try:
+        return likeness.installed(settings)
+    except Failure:
+        return None
