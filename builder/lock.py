@@ -1,5 +1,6 @@
 """Compiles builder/locks/*.in to *.txt: `make lock`. With `--upgrade`, what the pins pull in is renewed too.
 
+What a package wants and nobody here runs stands in `*.overrides` with a marker that is never true.
 A lock holds exact versions and hashes and never an index: a machine's own pip settings say where from.
 """
 
@@ -26,6 +27,9 @@ def names() -> list[str]:
 
 def compile(name: str, *more: str) -> None:
     source, lock = (str((LOCKS / f"{name}{end}").relative_to(LOCKS.parent.parent)) for end in (".in", ".txt"))
+    overrides = LOCKS / f"{name}.overrides"
+    if overrides.is_file():
+        more = ("--override", str(overrides.relative_to(LOCKS.parent.parent)), *more)
     command = (sys.executable, "-m", "uv", "pip", "compile", source, "--output-file", lock, *OPTIONS, *more)
     subprocess.run(command, check=True, cwd=LOCKS.parent.parent, stdout=subprocess.DEVNULL)
 

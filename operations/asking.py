@@ -32,8 +32,7 @@ REQUEST_BYTES = 10_000_000
 SOUND_BYTES = 200_000_000
 """Of a file behind an answer's address."""
 PATIENCE = urllib3.Timeout(connect=10.0, read=60.0)
-TRIES = urllib3.Retry(total=4, status_forcelist=(429, 502, 503, 504), backoff_factor=0.5, raise_on_status=False)
-"""Only of what is asked again without harm: urllib3 repeats no POST whose answer was lost."""
+BUSY = (429, 502, 503, 504)
 FIRST_LOOK, LAST_LOOK = 0.1, 2.0
 """Seconds between two looks at a job, at first and in the end."""
 
@@ -90,8 +89,8 @@ class Endpoint:
 
     whole = "auto"
 
-    def __init__(self, settings: Settings, id: str, seconds: float | None = None) -> None:
-        """`seconds`: how long an answer may take, cold start included."""
+    def __init__(self, settings: Settings, id: str, seconds: float | None = None, tries: int = 4) -> None:
+        """`seconds`: how long an answer may take, cold start included; `tries`: again, of what does no harm twice."""
         if not settings.runpod_api_key:
             raise Failure("misconfigured", "--endpoint needs RUNPOD_API_KEY in the environment.")
         if not id.replace("-", "").replace("_", "").isalnum():
@@ -100,7 +99,9 @@ class Endpoint:
         self._headers = {"Authorization": f"Bearer {settings.runpod_api_key}", "Content-Type": "application/json"}
         self._seconds = seconds or settings.execution_seconds
         self._fetching = Fetching(SOUND_BYTES, allow_hosts=settings.allow_hosts)
-        self._pool = urllib3.PoolManager(timeout=PATIENCE, retries=TRIES)
+        # urllib3 repeats no POST whose answer was lost: a job is never queued twice.
+        retries = urllib3.Retry(tries, status_forcelist=BUSY, backoff_factor=0.5, raise_on_status=False)
+        self._pool = urllib3.PoolManager(timeout=PATIENCE, retries=retries)
 
     def __enter__(self) -> Self:
         return self

@@ -99,11 +99,13 @@ NOBODY = "nobody is heard speaking in it"
 
 def fault(quality: Quality) -> str:
     """The first thing that rules a stretch out; empty where it will do."""
+    if foreign := next((words for words in quality.warnings if words.startswith(RULED_OUT)), ""):
+        return foreign
     if quality.snr_db < NOISY_DB:
         return f"noisy: speech is only {quality.snr_db:.0f} dB over the background; {NOISY_DB:.0f} dB are needed"
     if quality.clipping >= BADLY_CLIPPED:
         return f"clipped: {quality.clipping:.1%} of the samples stand flat at the top"
-    return next((words for words in quality.warnings if words.startswith(RULED_OUT)), "")
+    return ""
 
 
 def pick(studies: Sequence[Study], seconds: float = SECONDS) -> tuple[Stretch, ...]:
