@@ -9,6 +9,8 @@ ARG PYTHON_TAG=3.11-slim-bookworm
 FROM python:${PYTHON_TAG} AS environment
 ARG GROUP=cloning
 ARG LISTENING=0
+# Where pip finds what the public registry has not: the CPU build of torch, for GROUP=pocket.
+ARG PIP_EXTRA_INDEX_URL=
 WORKDIR /build
 COPY builder/__init__.py builder/groups.py builder/environment.py builder/
 COPY builder/locks builder/locks

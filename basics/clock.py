@@ -51,10 +51,10 @@ class TurnedClock:
     def wait(self, condition: threading.Condition, seconds: float | None) -> bool:
         if seconds is None:
             return condition.wait()
-        end = self._now + seconds
-        if self._now >= end:
-            return False
         with self._turned:
+            end = self._now + seconds
+            if self._now >= end:
+                return False
             self._waiting.add(condition)
         try:
             condition.wait()

@@ -3,11 +3,12 @@
 import platform
 import sys
 
-from bench import encoders, loop, overhead
+from bench import encoders, loop, overhead, voices
 
 ALL = {
     "overhead": ("What the worker adds to the bare engine (hibari), in one process", overhead.main),
     "loop": ("Through the SDK's loop, against a worker that only echoes", loop.main),
+    "voices": ("A library of 200 voices", voices.main),
     "encoders": ("Each encoder", encoders.main),
 }
 

@@ -50,13 +50,13 @@ def encode(said: Samples, output: Output) -> Round:
 def measured(rounds: int = ROUNDS) -> dict[str, list[Round]]:
     """The first round is thrown away."""
     said = speech()
-    outputs = {name: output_for(name, None, None, RATE) for name in FORMATS}
+    outputs = {name: output_for(name, None, None, RATE, streaming=True) for name in FORMATS}
     taken = [{name: encode(said, output) for name, output in outputs.items()} for _ in range(rounds + 1)]
     return {name: [each[name] for each in taken[1:]] for name in outputs}
 
 
 def row(name: str, rounds: list[Round]) -> list[str]:
-    output = output_for(name, None, None, RATE)
+    output = output_for(name, None, None, RATE, streaming=True)
     held_ms = max(each.held_seconds for each in rounds) * 1_000
     cost = Spread.of([each.cpu_seconds for each in rounds]).told(1_000)
     return [name, str(output.rate), f"{rounds[0].kilobits:.0f}", f"{held_ms:.1f}", cost]

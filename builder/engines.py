@@ -1,7 +1,7 @@
 """Runs the engine tests of a group in its own environment: `python -m builder.engines embedded`, or `all`.
 
-A test marked `engine` runs in every environment; one that needs a library of another environment skips itself
-with `pytest.importorskip`. Knows which groups have an engine from the models' own table.
+A test marked `engine` runs in `embedded`, or in the environment that its mark `environment` names, and in no other:
+tests/conftest.py sees to that by MODEL_GROUP. Knows which groups have an engine from the models' own table.
 """
 
 import argparse
@@ -14,6 +14,8 @@ from builder.groups import ENVIRONMENTS, LOCKS, NotBuilt, locked, split
 from builder.groups import environment as environment_of
 from models.groups import table
 
+LONGEST_SECONDS = 1800
+"""Of one test: real models on a small machine are slow."""
 NO_TESTS = 5
 """pytest's exit code when nothing was collected."""
 
@@ -55,7 +57,7 @@ def prepare(group: str) -> Path:
 def test(group: str) -> bool:
     python = prepare(group)
     print(f"Engine tests of group {group}:", flush=True)
-    command = (python, "-m", "pytest", "-m", "engine")
+    command = (python, "-m", "pytest", "-m", "engine", f"--timeout={LONGEST_SECONDS}")
     code = subprocess.run(command, cwd=environment.ROOT, env={**os.environ, "MODEL_GROUP": group}).returncode
     if code == NO_TESTS:
         print(f"Group {group} has no engine tests.", flush=True)

@@ -17,6 +17,7 @@ ENVIRONMENTS = {
     "streaming": "modern",
     "qwen": "qwen",
     "parler": "parler",
+    "pocket": "pocket",
 }
 """Group to environment; groups that share one can share an image."""
 

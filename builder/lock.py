@@ -1,9 +1,11 @@
 """Compiles builder/locks/*.in to *.txt: `make lock`. With `--upgrade`, what the pins pull in is renewed too.
 
 What a package wants and nobody here runs stands in `*.overrides` with a marker that is never true.
-A lock holds exact versions and hashes and never an index: a machine's own pip settings say where from.
+A lock holds exact versions and hashes and never an index: a machine's own pip settings say where from. What pip
+reads from its environment is told to uv too: the CPU build of torch is nowhere else.
 """
 
+import os
 import subprocess
 import sys
 
@@ -19,10 +21,15 @@ OPTIONS = (
     "--quiet",
 )
 
+TOLD = {"UV_FIND_LINKS": "PIP_FIND_LINKS", "UV_EXTRA_INDEX_URL": "PIP_EXTRA_INDEX_URL"}
+"""uv's variables, and pip's that hold the same."""
+
 
 def names() -> list[str]:
-    """Every lock, `dev` last: it takes its versions from `embedded`."""
-    return sorted((path.stem for path in LOCKS.glob("*.in")), key=lambda name: (name == "dev", name))
+    """Every lock; `dev` and then what tests need come last, as they take versions from those before."""
+    return sorted(
+        (path.stem for path in LOCKS.glob("*.in")), key=lambda name: (name.endswith("-tests"), name == "dev", name)
+    )
 
 
 def compile(name: str, *more: str) -> None:
@@ -31,7 +38,9 @@ def compile(name: str, *more: str) -> None:
     if overrides.is_file():
         more = ("--override", str(overrides.relative_to(LOCKS.parent.parent)), *more)
     command = (sys.executable, "-m", "uv", "pip", "compile", source, "--output-file", lock, *OPTIONS, *more)
-    subprocess.run(command, check=True, cwd=LOCKS.parent.parent, stdout=subprocess.DEVNULL)
+    told = {theirs: os.environ[ours] for theirs, ours in TOLD.items() if os.environ.get(ours)}
+    environment = {**told, **os.environ}
+    subprocess.run(command, check=True, cwd=LOCKS.parent.parent, env=environment, stdout=subprocess.DEVNULL)
 
 
 def main(*more: str) -> int:

@@ -25,6 +25,7 @@ ENVIRONMENTS: Mapping[str, str] = {
     "streaming": "modern",
     "qwen": "qwen",
     "parler": "parler",
+    "pocket": "pocket",
 }
 """Group to environment."""
 
@@ -91,6 +92,15 @@ class Entry:
 
 _KOKORO_RELEASE = "https://github.com/thewh1teagle/kokoro-onnx/releases/download/model-files-v1.0/"
 
+_POCKET_REST = (
+    "https://huggingface.co/kyutai/pocket-tts-without-voice-cloning/resolve/{commit}/languages/english/{name}"
+)
+"""Open to everybody; the weights that clone ask for a token."""
+_POCKET_VOICES = (
+    *("alba", "anna", "vera", "fantine", "charles", "paul", "eponine", "azelma", "george", "mary", "jane", "michael"),
+    *("eve", "marius", "javert", "bill_boerst", "peter_yearsley", "stuart_bell", "caro_davy"),
+)
+
 _TABLE: tuple[Entry, ...] = (
     Entry(
         "hibari",
@@ -146,6 +156,30 @@ _TABLE: tuple[Entry, ...] = (
     Entry("qwen3-tts-custom", "qwen", None, cards.QWEN_CUSTOM, "Qwen/Qwen3-TTS-12Hz-1.7B-CustomVoice"),
     Entry("qwen3-tts-design", "qwen", None, cards.QWEN_DESIGN, "Qwen/Qwen3-TTS-12Hz-1.7B-VoiceDesign"),
     Entry("parler-mini", "parler", None, cards.PARLER, "parler-tts/parler-tts-mini-v1"),
+    Entry(
+        "pocket-tts",
+        "pocket",
+        "models.engines.pocket:Pocket",
+        repository="kyutai/pocket-tts",
+        revision="db04f0e653473e5c7333c69686ac92b7460b0c1d",  # the commits are those that pocket-tts 4.0.1 names
+        files=(
+            File("languages/english/model.safetensors"),
+            File(
+                "languages/english/tokenizer.json",
+                address=_POCKET_REST.format(commit="00eac05ed3d16bdc3f6b5d598874019c34a89214", name="tokenizer.json"),
+            ),
+            *(
+                File(
+                    f"languages/english/embeddings/{voice}.safetensors",
+                    address=_POCKET_REST.format(
+                        commit="a7056f505a4a8ca72d8b5fb1440071d6f1a35739", name=f"embeddings/{voice}.safetensors"
+                    ),
+                    optional=voice != "alba",
+                )
+                for voice in _POCKET_VOICES
+            ),
+        ),
+    ),
 )
 
 

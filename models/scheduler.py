@@ -172,8 +172,13 @@ def _rank(state: State, rider: Rider) -> tuple[float, ...]:
     return (3 if rider.slack < state.rules.comfort else 5, rider.slack, rider.order)
 
 
+def _overdue(state: State, rider: Rider) -> bool:
+    """A file that has waited for its share too long."""
+    return not rider.stream and state.owed > state.rules.patience
+
+
 def _may_lead(state: State, rider: Rider, work: Work, spare: float) -> bool:
-    if rider.guarded or (not rider.stream and state.owed > state.rules.patience):
+    if rider.guarded or _overdue(state, rider):
         return True
     return state.costs.of(work.stage, 1, work.least) <= spare
 
@@ -208,7 +213,8 @@ def _turn(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, 
     """The lead's stage, and whoever can go along without costing the started what they cannot spare."""
     first = wanted[lead.line]
     stage = first.stage
-    limit = min(state.rules.turn, max(spare, _seconds(state, [_cut(first, state.first)]) if lead.guarded else 0.0))
+    due = lead.guarded or _overdue(state, lead)
+    limit = min(state.rules.turn, max(spare, _seconds(state, [_cut(first, state.first)]) if due else 0.0))
     rows = _shrunk(state, [first], limit)
     most = rows[0].size if _urgent(state, lead) else _ANY
     along = [rider for rider in movers if rider is not lead and wanted[rider.line].stage == stage]
@@ -275,11 +281,11 @@ def _heads(state: State) -> list[Rider]:
 
 
 def _place_rank(state: State, rider: Rider, places: int) -> tuple[float, ...]:
-    """As in a turn, but of files who has fewest places, and a second place only after everybody has one."""
+    """As in a turn, but files are owed one place only; of their jobs who has fewest comes first."""
     band, *rest = _rank(state, rider)
     if rider.stream:
         return (band, *rest)
-    return (band if places == 0 else 4, places, *rest)
+    return (4 if _file_aboard(state) else band, places, *rest)
 
 
 def _welcome(state: State, rider: Rider, spare: float) -> bool:
@@ -290,7 +296,11 @@ def _welcome(state: State, rider: Rider, spare: float) -> bool:
         return spare >= state.rules.turn and _carried(state) and _spares_the_place(state, rider, spare)
     if state.free <= state.room // 16:
         return False  # A place in sixteen is kept for streams that have none yet.
-    return state.owed > state.rules.patience or _spares_the_place(state, rider, spare)
+    return (_overdue(state, rider) and not _file_aboard(state)) or _spares_the_place(state, rider, spare)
+
+
+def _file_aboard(state: State) -> bool:
+    return any(rider.aboard and not rider.stream for rider in state.riders)
 
 
 def _carried(state: State) -> bool:
@@ -300,8 +310,7 @@ def _carried(state: State) -> bool:
     limit = state.rules.full - (state.rules.share if files else 0.0)
     if not streams:
         return True
-    # Where lines come in parts, a place is held for as long as a line is heard: each stream needs its own.
-    placed = len(streams) < state.room or state.whole or state.room == 1
+    placed = len(streams) < state.room - files or _at_a_stretch(state)
     return placed and state.costs.load(len(streams) + 1, state.side_by_side) <= limit
 
 
@@ -312,9 +321,15 @@ def _burdens(rules: Rules, rider: Rider) -> bool:
 
 
 def _spares_the_place(state: State, rider: Rider, spare: float) -> bool:
-    """A place that a started stream waits for is gone for as long as the whole line takes."""
+    """A place that a started stream waits for is lent to others only where that is short."""
     due = sum(other.guarded and not other.aboard for other in state.riders)
-    return state.free > due or state.costs.chunk(1, rider.seconds) <= spare
+    return state.free > due or (_at_a_stretch(state) and state.costs.chunk(1, rider.seconds) <= spare)
+
+
+def _at_a_stretch(state: State) -> bool:
+    """Whether a line that has a place is done with it soon. Elsewhere it keeps it for as long as it is heard, or
+    as the started leave it no time: each stream needs a place of its own."""
+    return state.whole or state.room == 1
 
 
 def _first(state: State, rider: Rider) -> float:

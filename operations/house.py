@@ -1,13 +1,13 @@
 """The house: every room, built once from the settings and passed by argument."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
 
-from basics.audio import Samples
 from basics.clock import Clock, SystemClock
-from basics.errors import Failure
 from basics.settings import Settings
 from listening import likeness
+from listening.likeness import Likeness
 from models.catalogue import Catalogue
 from models.manager import Manager
 from operations.job import Job
@@ -22,12 +22,7 @@ from voices.inline import Inline
 from voices.library import Library, Rules
 from voices.place import place as place_of_voices
 from voices.sources import Shelf
-
-
-class Likeness(Protocol):
-    def similarity(self, one: Samples, one_rate: int, other: Samples, other_rate: int) -> float:
-        """1 for surely the same speaker, 0 for surely another. It blocks."""
-        ...
+from voices.transcribing import transcribed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +39,8 @@ class House:
     history: History
     results: Results
     clock: Clock
-    likeness: Likeness | None = None
-    """Says how like two speakers sound, where it is installed."""
+    likeness: Callable[[Settings], Likeness] = likeness.installed
+    """Gives what says how like two speakers sound, or the Failure that tells what to install."""
     warnings: tuple[str, ...] = ()
     """Of the settings: one line each, for the log."""
     running: set[Job] = field(default_factory=set)
@@ -60,8 +55,13 @@ class House:
         await self.manager.close()
 
 
-def open(settings: Settings, catalogue: Catalogue | None = None, clock: Clock | None = None) -> House:
-    """Raises `misconfigured`. Loads nothing and reaches nobody."""
+def open(
+    settings: Settings,
+    catalogue: Catalogue | None = None,
+    clock: Clock | None = None,
+    on_full: Callable[[], None] = lambda: None,
+) -> House:
+    """Raises `misconfigured`. Loads nothing, reaches nobody. `on_full` hears of a card that stays full."""
     clock = clock or SystemClock()
     catalogue = catalogue or Catalogue(settings)
     objects, warning = place(settings)
@@ -71,8 +71,8 @@ def open(settings: Settings, catalogue: Catalogue | None = None, clock: Clock | 
     return House(
         settings=settings,
         catalogue=catalogue,
-        manager=Manager(settings, catalogue, clock),
-        library=Library(voices.objects, rules, clock, conditioning.forget),
+        manager=Manager(settings, catalogue, clock, on_full=on_full),
+        library=Library(voices.objects, rules, clock, conditioning.forget, partial(transcribed, settings)),
         inline=Inline(rules.limits),
         conditioning=conditioning,
         shelves=(*own, *voices.shelves),
@@ -80,13 +80,5 @@ def open(settings: Settings, catalogue: Catalogue | None = None, clock: Clock | 
         history=NullHistory(),
         results=NullResults(),
         clock=clock,
-        likeness=_likeness(settings),
         warnings=(warning,) if warning else (),
     )
-
-
-def _likeness(settings: Settings) -> Likeness | None:
-    try:
-        return likeness.installed(settings)
-    except Failure:
-        return None

@@ -5,6 +5,8 @@ The rooms are imported in here, so that a door can do it beside something else. 
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -49,7 +51,7 @@ async def _opened(settings: Settings, default: bool) -> Opened:
     from operations import house as houses
     from operations.answer import answer
 
-    house = await asyncio.to_thread(houses.open, settings)
+    house = await asyncio.to_thread(partial(houses.open, settings, on_full=_leave))
     for warning in house.warnings:
         log.warning("settings", extra={"why": warning})
     try:
@@ -72,3 +74,9 @@ def refusing(failure: Failure) -> Opened:
         return None
 
     return Opened(answer, close, failure.retryable)
+
+
+def _leave() -> None:
+    """A card that stays full is another host's to serve: as if the platform had ended this worker."""
+    log.error("card_stays_full")
+    os.kill(os.getpid(), signal.SIGTERM)

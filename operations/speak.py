@@ -55,7 +55,7 @@ async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Deliv
     streams = request.delivery == "stream"
     if request.keep and not streams:
         raise Failure("invalid_input", "`keep` is for `delivery: stream`; files are kept anyway.", field="keep")
-    output = output_for(request.format, request.sample_rate, request.bitrate, card.rate)
+    output = output_for(request.format, request.sample_rate, request.bitrate, card.rate, streaming=streams)
     said, segments = await asyncio.to_thread(planned, request, card, house, streams)
     casting = Casting(card, house.library, house.settings.voice_aliases, partial(take_in, job, request, house))
     roles = await cast(request, segments, casting, catalogue.engine_class(entry).Options)

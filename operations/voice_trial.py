@@ -10,7 +10,6 @@ import av
 import numpy as np
 
 from basics.audio import Samples, join
-from basics.errors import Failure
 from basics.events import Done, Event
 from models import catalogue
 from operations import speak
@@ -23,13 +22,7 @@ from voices.library import unknown
 
 async def try_voice(job: Job, house: House) -> AsyncGenerator[Event, None]:
     asked = TryInput.parse(job.input)
-    if house.likeness is None:
-        raise Failure(
-            "not_installed",
-            "`voices.test` compares speakers, and this image has no speaker encoder.",
-            field="op",
-            hint="`speak` with the voice lets you hear it.",
-        )
+    encoder = house.likeness(house.settings)
     voice = await house.library.get(asked.id)
     if voice is None or voice.samples is None:
         raise unknown(asked.id)
@@ -44,7 +37,7 @@ async def try_voice(job: Job, house: House) -> AsyncGenerator[Event, None]:
                 yield event
                 continue
             heard, rate = await asyncio.to_thread(_decoded, event.data)
-            similarity = await asyncio.to_thread(house.likeness.similarity, voice.samples, voice.rate, heard, rate)
+            similarity = await asyncio.to_thread(encoder.similarity, voice.samples, voice.rate, heard, rate)
             yield Done(event.answer | {"similarity": round(similarity, 4)}, event.data)
 
 

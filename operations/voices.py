@@ -135,6 +135,8 @@ def _change(asked: UpdateInput, given: set[str]) -> Change:
     if "transcript" in fields:
         fields["transcript"] = fields["transcript"].strip()
         fields["transcript_state"] = "edited" if fields["transcript"] else "none"
+        if asked.reference is not None:
+            fields["of_chosen"] = False
     if "language" in fields:
         fields["language"] = fields["language"].lower().replace("_", "-")
     if "tags" in fields:

@@ -40,6 +40,8 @@ class Format:
     content_type: str
     extension: str
     rates: Sequence[int] = ANY_RATE
+    streamed: int | None = None
+    """A stream's rate when none is asked."""
     unasked: int | None = None
     """The rate when none is asked; None: the engine's, or the nearest higher one there is."""
     tagged: bool = False
@@ -57,7 +59,7 @@ MP3 = Format(
 OPUS = Format("opus", "ogg", "libopus", "flt", "audio/ogg; codecs=opus", "ogg", OPUS_RATES, tagged=True, wrapping=1.0)
 FLAC = Format("flac", "flac", "flac", "s16", "audio/flac", "flac", tagged=True)
 # A frame is 1024 samples and the encoder looks one ahead: at 24 kHz it would hold 85 ms back, at 48 kHz it is 43 ms.
-AAC = Format("aac", "adts", "aac", "fltp", "audio/aac", "aac", MPEG_RATES, unasked=48_000, delay=1_024, wrapping=5.0)
+AAC = Format("aac", "adts", "aac", "fltp", "audio/aac", "aac", MPEG_RATES, streamed=48_000, delay=1_024, wrapping=5.0)
 PCM = Format("pcm", "s16le", "pcm_s16le", "s16", "audio/pcm", "pcm")
 MULAW = Format("mulaw", "mulaw", "pcm_mulaw", "s16", "audio/basic", "ulaw", unasked=8_000)
 ALAW = Format("alaw", "alaw", "pcm_alaw", "s16", "audio/x-alaw-basic", "alaw", unasked=8_000)
@@ -76,10 +78,12 @@ class Output:
     """kbit/s; None for formats without."""
 
 
-def output_for(name: str, sample_rate: int | None, bitrate: int | None, engine_rate: int) -> Output:
+def output_for(
+    name: str, sample_rate: int | None, bitrate: int | None, engine_rate: int, *, streaming: bool = False
+) -> Output:
     """What a request's `format`, `sample_rate` and `bitrate` come to, or a Failure that names the field."""
     format = format_for(name)
-    rate = rate_for(format, sample_rate, engine_rate)
+    rate = rate_for(format, sample_rate, engine_rate, streaming=streaming)
     return Output(format, rate, bitrate_for(format, rate, bitrate))
 
 
@@ -91,18 +95,14 @@ def format_for(name: str) -> Format:
         raise Failure("invalid_input", f"format must be one of {known}.", field="format") from None
 
 
-def rate_for(format: Format, asked: int | None, engine_rate: int) -> int:
+def rate_for(format: Format, asked: int | None, engine_rate: int, *, streaming: bool = False) -> int:
     if asked is None:
-        return _unasked_rate(format, engine_rate)
+        wanted = (format.streamed if streaming else None) or format.unasked or engine_rate
+        return next((rate for rate in format.rates if rate >= wanted), format.rates[-1])
     if asked not in format.rates:
         message = f"sample_rate {asked} is not one that {format.name} has: {_named(format.rates)}."
         raise Failure("invalid_input", message, field="sample_rate")
     return asked
-
-
-def _unasked_rate(format: Format, engine_rate: int) -> int:
-    wanted = format.unasked or engine_rate
-    return next((rate for rate in format.rates if rate >= wanted), format.rates[-1])
 
 
 def bitrates(format: Format, rate: int) -> Sequence[int]:

@@ -1,13 +1,14 @@
 """How loud an engine speaks a voice, found out once, when it derives what it conditions on.
 
-A voice of the library is heard saying one short line; one that came with a request is taken to be as loud as its
-own recording, so that nobody waits for it; presets are on the card.
+A voice of the library is heard saying one short line, and so is a preset that the card has no figure for; one that
+came with a request is taken to be as loud as its own recording, so that nobody waits for it.
 """
 
 import asyncio
 import uuid
 
 from basics.audio import join
+from models.card import Card
 from models.engine import Conditioning, Line
 from models.listener import Listener
 from models.resident import Resident
@@ -45,7 +46,7 @@ async def gauged(role: Role, resident: Resident) -> Derived:
     if role.voice.kind == "inline" and role.voice.samples is not None:
         heard = await asyncio.to_thread(measure, role.voice.samples, role.voice.rate)
         return Derived(arrays, heard.lufs)
-    if not _from_library(role.voice):
+    if not _unmeasured(role.voice, resident.card):
         return Derived(arrays)
     return Derived(arrays, await _spoken(role, resident, arrays))
 
@@ -65,5 +66,7 @@ async def _spoken(role: Role, resident: Resident, arrays: Conditioning) -> float
     return heard.lufs
 
 
-def _from_library(voice: Voice) -> bool:
-    return voice.kind == "library" or any(part.kind == "library" for part, _ in voice.parts)
+def _unmeasured(voice: Voice, card: Card) -> bool:
+    """Whether a voice in it is not on the card, or is there without its loudness."""
+    presets = (card.preset(part.id) if part.kind == "preset" else None for part, _ in voice.parts or ((voice, 1.0),))
+    return any(preset is None or preset.loudness is None for preset in presets)

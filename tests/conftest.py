@@ -1,13 +1,31 @@
-"""What tests of several rooms share: real servers, started once and only when a test asks for one."""
+"""What tests of several rooms share: real servers, started once and only when a test asks for one.
+
+Engine tests run in the environment of the group that MODEL_GROUP names, and the others' are left out there.
+"""
 
 import itertools
+import os
 from collections.abc import Iterator
 
 import pytest
 
+from models.groups import ENVIRONMENTS
 from tests.store.seaweed import Seaweed, running
 
 _numbers = itertools.count(1)
+_ENVIRONMENT = ENVIRONMENTS.get(os.environ.get("MODEL_GROUP", "").partition(",")[0], "embedded")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    elsewhere = [item for item in items if item.get_closest_marker("engine") and _home(item) != _ENVIRONMENT]
+    if elsewhere:
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in elsewhere]
+
+
+def _home(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("environment")
+    return str(marker.args[0]) if marker is not None else "embedded"
 
 
 @pytest.fixture(scope="session")

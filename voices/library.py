@@ -32,6 +32,11 @@ MEMORY_BYTES = 64 << 20
 """Of recordings as engines hear them: 15 s are 1.4 MB."""
 READ_TRIES = 10
 """How often a recording is looked for anew when its voice is replaced while it is read."""
+Transcribe = Callable[[Samples, int, str], str]
+"""From samples, their rate and the language, where it is known, to what is said; it blocks."""
+
+FOUND = {"quality", "chosen", "duration", "transcript", "transcript_state", "of_chosen"}
+"""What belongs to a recording: another recording has its own."""
 HELD = "-"
 """In place of a recording's name: it is in memory only."""
 
@@ -77,11 +82,13 @@ class Library:
         rules: Rules = Rules(),
         clock: Clock | None = None,
         gone: Callable[[str], None] = lambda digest: None,
+        transcribe: Transcribe = lambda samples, rate, language: "",
     ) -> None:
-        """`gone` hears the digest of each voice that is no more, on whatever thread finds out."""
+        """`gone` hears the digest of each voice that is no more; `transcribe` gives nothing where it cannot."""
         self.rules = rules
         self._objects = objects
         self._gone = gone
+        self._transcribe = transcribe
         self._loop: asyncio.AbstractEventLoop | None = None
         self._voices: Kept[tuple[str, str], Voice] = Kept(MEMORY_BYTES, _size_bytes)
         self._census = Census(objects, clock or SystemClock(), self._forget)
@@ -133,7 +140,7 @@ class Library:
     async def create(self, record: Record, reference: Reference, replace: bool = False) -> Record:
         if not replace:
             await self.check_free(record.id)
-        fresh = described(record, reference)
+        fresh = await asyncio.to_thread(self._described, record, reference)
         return await asyncio.to_thread(self._ledger.create, fresh, sound_of(reference), replace)
 
     async def update(self, id: str, change: Change, reference: Reference | None = None) -> Record:
@@ -143,9 +150,13 @@ class Library:
         _check_recorded(known)
         if known.audio == HELD:
             raise Failure("storage_failed", "The place where voices are kept takes no changes.", retryable=False)
-        whole: Change = change if reference is None else lambda record: described(change(record), reference)
-        sound = sound_of(reference) if reference is not None else None
-        record = await asyncio.to_thread(self._ledger.update, id, whole, sound)
+        if reference is None:
+            record = await asyncio.to_thread(self._ledger.update, id, change)
+        else:
+            bare = Record(id=id, language=change(known).language)
+            found = (await asyncio.to_thread(self._described, bare, reference)).model_dump(include=FOUND)
+            anew: Change = lambda record: change(record.model_copy(update=found))  # noqa: E731
+            record = await asyncio.to_thread(self._ledger.update, id, anew, sound_of(reference))
         if record is None:
             raise unknown(id)
         return record
@@ -211,7 +222,7 @@ class Library:
         if held is not None and held[0].origin == file.origin:
             return Seen(held[0], "")
         record, reference = adopted(file, self._objects, self.rules.reference_bytes, self.rules.limits)
-        record = described(record, reference)
+        record = self._described(record, reference)
         try:
             return Seen(self._ledger.adopt(record, sound_of(reference)), "")
         except Failure as failure:
@@ -221,6 +232,17 @@ class Library:
             parts = {"audio": HELD, "sha256": reference.sha256, "sample_rate": reference.rate}
             self._held[file.id] = record.model_copy(update=parts), reference
             return Seen(self._held[file.id][0], "")
+
+    def _described(self, record: Record, reference: Reference) -> Record:
+        """With what was found out about the recording, the seconds of it that engines hear and what is said there."""
+        found = described(record, reference)
+        if found.transcript or found.chosen is None:
+            return found
+        start, end = (round(second * reference.rate) for second in found.chosen)
+        heard = self._transcribe(reference.samples[start:end], reference.rate, record.language)
+        if not heard:
+            return found
+        return found.model_copy(update={"transcript": heard, "transcript_state": "done", "of_chosen": True})
 
     def _load(self, record: Record) -> Voice:
         record, samples, rate = self._whole(record)

@@ -42,6 +42,8 @@ class Record(BaseModel):
     language: Text = ""
     transcript: Text = ""
     transcript_state: TranscriptState = "none"
+    of_chosen: bool = False
+    """Whether the transcript is that of the seconds that engines hear, as a recogniser's is."""
     duration: float = 0.0
     """Seconds of the kept recording."""
     sample_rate: int = 0
@@ -83,11 +85,11 @@ class Record(BaseModel):
     def spoken(self) -> str:
         """The transcript, where it is that of the seconds that engines hear."""
         whole = self.chosen is None or self.chosen[1] - self.chosen[0] >= self.duration - 0.01
-        return self.transcript if whole else ""
+        return self.transcript if whole or self.of_chosen else ""
 
     def told(self) -> dict[str, Any]:
         """As callers see it."""
-        parts = self.model_dump(mode="json", exclude={"audio", "chosen", "origin", "conditionals"})
+        parts = self.model_dump(mode="json", exclude={"audio", "chosen", "of_chosen", "origin", "conditionals"})
         optional = ("consent", "weights", "quality")
         shown = {name: value for name, value in parts.items() if value or name not in optional}
         shown["origin"] = "conditionals" if self.conditionals else "file" if self.origin else "created"

@@ -4,34 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from basics.audio import Samples, join
 from basics.settings import Settings
-from models.engine import Line, Options
-from models.engines.hibari import Hibari
 from operations import house as houses
 from tests.engines import weights
-from tests.engines.recogniser import SENTENCES, transcribe, wer, words
+from tests.engines.bare import corpus_error, misheard
+from tests.engines.recogniser import SENTENCES
 from tests.houses import answered, decoded, done, joined
-from voices.voice import Voice
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
-def corpus_error(heard: list[tuple[Samples, int]]) -> float:
-    """Of all words, the share that was misheard."""
-    said = [words(text) for text in SENTENCES]
-    wrong = [wer(text, transcribe(*sound)) * len(words(text)) for text, sound in zip(SENTENCES, heard, strict=True)]
-    return sum(wrong) / sum(map(len, said))
-
-
 async def test_the_worker_is_understood_as_well_as_the_bare_engine(tmp_path: Path) -> None:
     """Files for one half and streams for the other, so that both roads are heard."""
-    hibari = Hibari.load(tmp_path, "cpu", "")
-    heart = hibari.prepare(Voice("heart", "preset", "heart"))
-    bare = [
-        (join(list(hibari.speak(Line("a", text, "en", heart, Options(), seed)))), hibari.card.rate)
-        for seed, text in enumerate(SENTENCES)
-    ]
     ours = []
     house = houses.open(Settings.read({"AUDIO_OUTPUT_DIR": str(tmp_path)}))
     try:
@@ -45,7 +29,7 @@ async def test_the_worker_is_understood_as_well_as_the_bare_engine(tmp_path: Pat
             ours.append(decoded(data))
     finally:
         await house.close()
-    assert corpus_error(ours) <= corpus_error(bare) + 0.03
+    assert corpus_error(ours) <= misheard() + 0.03
 
 
 async def test_kokoro_speaks_blends_and_streams_through_the_worker(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ CONTRACT = {
     "streaming": ["vibevoice-0.5b", "cosyvoice2", "fish-s2-pro"],
     "qwen": ["qwen3-tts", "qwen3-tts-custom", "qwen3-tts-design"],
     "parler": ["parler-mini"],
+    "pocket": ["pocket-tts"],
 }
 
 

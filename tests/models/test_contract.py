@@ -1,7 +1,7 @@
 """What every built engine must keep, whoever wrote it. An engine with files to fetch is in `make engines` only."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,17 +14,23 @@ from basics.errors import Failure
 from models.catalogue import card, engine_class
 from models.engine import Deck, Engine, Line, NoRoom, Piece
 from models.groups import Entry, table
-from tests.engines import weights
+from tests.engines import tiny_pocket, weights
 from voices.voice import Voice
 
 TEXT = "Good evening, and welcome."
-FETCHED = {"kokoro": weights.kokoro}
-"""Where an engine's files come from in tests; the others have them in their package."""
+FETCHED: dict[str, Callable[[Path], Path]] = {"kokoro": lambda _: weights.kokoro(), "pocket-tts": tiny_pocket.make}
+"""Where an engine's files come from in tests, given an empty folder; the others have them in their package."""
+RANDOM = {"pocket-tts"}
+"""Whose weights in tests were never trained: they speak, and nobody can say for how long."""
 
 BUILT = [
-    pytest.param(entry, id=entry.id, marks=[pytest.mark.engine] if entry.needs_weights else [])
+    pytest.param(
+        entry,
+        id=entry.id,
+        marks=[pytest.mark.environment(entry.environment), *([pytest.mark.engine] if entry.needs_weights else [])],
+    )
     for entry in table()
-    if entry.engine is not None and entry.environment == "embedded"
+    if entry.engine is not None
 ]
 
 
@@ -36,8 +42,8 @@ def entry(request: pytest.FixtureRequest) -> Entry:
 
 @pytest.fixture(scope="module")
 def engine(entry: Entry, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    place = FETCHED[entry.id]() if entry.id in FETCHED else tmp_path_factory.mktemp("weights")
-    return engine_class(entry).load(place, "cpu", "")
+    place = tmp_path_factory.mktemp("weights")
+    return engine_class(entry).load(FETCHED[entry.id](place) if entry.id in FETCHED else place, "cpu", "")
 
 
 @pytest.fixture
@@ -90,6 +96,8 @@ def test_sound_is_mono_float32_within_one(engine: Engine) -> None:
 
 
 def test_a_line_plays_about_as_long_as_the_card_foretells(engine: Engine) -> None:
+    if engine.card.id in RANDOM:
+        pytest.skip("its weights were never trained")
     text = "The harbour was quiet when the first boats came in, and nobody spoke."
     seconds = len(spoken(engine, line(engine, text=text))) / engine.card.rate
     assert seconds == pytest.approx(engine.card.seconds(text), rel=0.4)
@@ -103,13 +111,13 @@ def test_pieces_come_in_order_and_the_last_is_the_last(engine: Engine, deck: Dec
 
 
 def test_the_same_seed_is_the_same_sound_whatever_was_spoken_before(engine: Engine, deck: Deck) -> None:
-    assert engine.card.repeatable == "exact"
     first = spoken(engine, line(engine))
     deck.admit(line(engine, "b", text="Something else entirely.", seed=1))
     run_out(deck)
     deck.admit(line(engine))
     again = join([piece.samples for piece in run_out(deck)])
-    assert np.array_equal(first, again)
+    assert len(first) == len(again)
+    assert np.allclose(first, again, rtol=0, atol=0 if engine.card.repeatable == "exact" else 1e-4)
 
 
 def test_an_unknown_knob_is_refused_by_name(entry: Entry) -> None:

@@ -1,7 +1,6 @@
 """The runner: lines come, move and go, on a clock that only their own work turns."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,39 +12,12 @@ from basics.audio import join
 from basics.clock import TurnedClock
 from basics.errors import Failure
 from models.berths import Berth
-from models.engine import Deck, Line, NoRoom, Piece, Work
+from models.engine import Deck, Line, NoRoom, Piece
 from models.engines.tone import Cost, Score, Tone
 from models.runner import TURNS_LOST, Runaway, Runner
 from models.scheduler import Rules
+from tests.models.decks import Endless, Faulty
 from tests.models.rehearsal import COSTS, STAGES, Ear, Rehearsal, line
-
-
-class Faulty:
-    """A deck that works as its Tone does, until `fault` is asked and raises."""
-
-    def __init__(self, deck: Deck, fault: Callable[[str], None]) -> None:
-        self._deck = deck
-        self._fault = fault
-        self.stages = deck.stages
-
-    @property
-    def room(self) -> int:
-        return self._deck.room
-
-    @room.setter
-    def room(self, room: int) -> None:
-        self._deck.room = room
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._deck, name)
-
-    def admit(self, line: Line) -> None:
-        self._fault("admit")
-        self._deck.admit(line)
-
-    def run(self, work: Sequence[Work]) -> list[Piece]:
-        self._fault("run")
-        return self._deck.run(work)
 
 
 class Stage(Rehearsal):
@@ -107,6 +79,23 @@ def test_started_streams_have_no_gap_while_too_many_ask() -> None:
     rehearsal.until_idle()
     assert max(ear.gap for ear in ears) < 0.02
     assert all(ear.ended == 2 for ear in ears)
+
+
+def test_files_that_fill_the_deck_do_not_cost_a_started_stream_its_next_place() -> None:
+    rehearsal = Rehearsal(Score(stages=STAGES, costs=COSTS, room=4, least={"vocode": 10}), rows=4)
+    files, streams = [rehearsal.ear("file") for _ in range(2)], []
+    for number in range(10):
+        for ear in files:
+            rehearsal.speaks(ear, line(f"file{id(ear)}-{number}", 8.0))
+    for number in range(10):
+        streams.append(rehearsal.ear())
+        for part in range(3):
+            rehearsal.speaks(streams[-1], line(f"stream{number}-{part}", 3.0))
+        for _ in range(20):
+            rehearsal.runner.step()
+    rehearsal.until_idle()
+    assert max(ear.gap for ear in streams) < 0.02
+    assert [ear.ended for ear in files] == [10, 10]
 
 
 def test_newcomers_are_heard_in_the_order_in_which_they_came() -> None:
@@ -338,34 +327,6 @@ def test_a_line_that_does_not_end_is_cut_and_says_so() -> None:
     assert ear.errors[0].retryable
     assert ear.seconds <= 5.0
     assert runner.numbers.aboard == 0
-
-
-class Endless:
-    """Half a second of noise each turn, for ever."""
-
-    stages: tuple[str, ...] = ("speak",)
-
-    def __init__(self) -> None:
-        self.room = 1
-        self._lines: list[str] = []
-
-    def admit(self, line: Line) -> None:
-        self._lines.append(line.id)
-
-    def feed(self, line: str, text: str, last: bool) -> None:
-        raise Failure("not_supported", "It takes no text.")
-
-    def drop(self, line: str) -> None:
-        self._lines = [each for each in self._lines if each != line]
-
-    def ready(self) -> Sequence[Work]:
-        return [Work(each, "speak", 25, 0.5) for each in self._lines]
-
-    def run(self, work: Sequence[Work]) -> list[Piece]:
-        return [Piece(each.line, np.zeros(12_000, np.float32), last=False) for each in work]
-
-    def close(self) -> None:
-        self._lines.clear()
 
 
 def test_each_listener_pays_its_share_of_every_turn() -> None:

@@ -224,6 +224,22 @@ def test_the_only_place_goes_to_a_newcomer_while_the_started_have_enough_in_hand
     assert board(state(replace(next_line, slack=2.0), late, room=1, whole=True, costs=costing(0.3))) == ("next",)
 
 
+def test_the_last_place_of_a_deck_that_works_side_by_side_is_not_lent_while_a_started_stream_waits_for_one() -> None:
+    aboard = [file(str(number), number) for number in range(3)]
+    waiting = [
+        rider("next", 8, aboard=False, slack=9.0),
+        file("f", 9, aboard=False),
+        newcomer("late", 10, aboard=False),
+    ]
+    assert board(state(*aboard, *waiting, room=4, costs=costing(0.1))) == ("next",)
+
+
+def test_a_file_that_waited_too_long_gets_one_place_before_the_started() -> None:
+    waiting = [rider("next", 1, aboard=False, slack=0.1), file("f1", 2, aboard=False), file("f2", 3, aboard=False)]
+    assert board(state(*waiting, room=1, owed=RULES.patience + 1, costs=costing(0.5))) == ("f1",)
+    assert board(state(file("f0", 0), *waiting, room=2, owed=RULES.patience + 1, costs=costing(0.5))) == ("next",)
+
+
 def test_a_listener_that_does_not_listen_is_no_load() -> None:
     stalled = [rider(str(number), number, slack=-5.0, held=True) for number in range(3)]
     late = newcomer("late", 9, aboard=False)

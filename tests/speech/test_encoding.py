@@ -18,7 +18,7 @@ EXACT = (WAV, FLAC, PCM)
 
 
 def output(format: Format, rate: int | None = None, engine_rate: int = 24_000) -> Output:
-    return output_for(format.name, rate, None, engine_rate)
+    return output_for(format.name, rate, None, engine_rate, streaming=True)
 
 
 def stream(samples: Samples, wanted: Output, rate: int = 24_000, size: int = 480) -> bytes:

@@ -42,13 +42,18 @@ def test_an_unknown_format_is_refused_with_the_names_of_the_known():
         (MP3, 24_000, 24_000),
         (OPUS, 22_050, 24_000),
         (OPUS, 44_100, 48_000),
-        (AAC, 24_000, 48_000),
+        (AAC, 24_000, 24_000),
         (MULAW, 24_000, 8_000),
         (ALAW, 44_100, 8_000),
     ],
 )
 def test_unasked_the_rate_is_the_engines_or_the_nearest_higher_one(format: Format, engine_rate, expected):
     assert rate_for(format, None, engine_rate) == expected
+
+
+def test_a_stream_of_aac_has_the_rate_at_which_its_frames_are_short_enough():
+    assert rate_for(AAC, None, 24_000, streaming=True) == 48_000
+    assert rate_for(AAC, 24_000, 24_000, streaming=True) == 24_000
 
 
 @pytest.mark.parametrize("format", FORMATS.values(), ids=lambda format: format.name)

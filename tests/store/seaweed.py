@@ -118,7 +118,7 @@ def free_ports(count: int) -> list[int]:
 
 def _until_ready(server: Seaweed, process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Ready is a bucket made and a file put: the ports answer before there is room for either."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
     from store.client import connect
 

@@ -331,3 +331,33 @@ async def test_looking_from_many_threads_lists_the_store_once(tmp_path):
     voices = Library(Counted(tmp_path), Rules(watch_seconds=60))
     await asyncio.gather(*(voices.records() for _ in range(10)))
     assert len(lists) == 1
+
+
+async def test_without_a_transcript_the_recogniser_says_what_engines_hear(tmp_path):
+    heard = []
+
+    def transcribe(samples: Any, rate: int, language: str) -> str:
+        heard.append((len(samples) / rate, language))
+        return "What was said."
+
+    voices = library(tmp_path, transcribe=transcribe)
+    made = await voices.create(record("alice", language="de"), reference(300, seconds=20.0))
+    assert (made.transcript, made.transcript_state) == ("What was said.", "done")
+    assert heard[0][0] <= 15
+    assert heard[0][1] == "de"
+    voice = await voices.get("alice")
+    assert voice is not None
+    assert voice.transcript == "What was said."
+
+
+async def test_a_given_transcript_is_not_heard_over(tmp_path):
+    voices = library(tmp_path, transcribe=lambda *_: "What the machine heard.")
+    given = record("alice", transcript="What I said.", transcript_state="given")
+    assert (await voices.create(given, reference())).transcript == "What I said."
+
+
+async def test_another_recording_has_another_transcript(tmp_path):
+    voices = library(tmp_path)
+    await voices.create(record("alice", transcript="What I said.", transcript_state="edited"), reference(300))
+    changed = await voices.update("alice", lambda known: known, reference(400))
+    assert (changed.transcript, changed.transcript_state) == ("", "none")
