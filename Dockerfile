@@ -2,18 +2,24 @@
 # One image serves the models of one GROUP, or of several that share an environment, named by comma.
 #   docker build --build-arg GROUP=embedded .                      weights come at run time
 #   docker build --build-arg GROUP=embedded --build-arg WEIGHTS=1 .    weights inside
+#   docker build --build-arg GROUP=embedded --build-arg LISTENING=1 .  with what hears; see docs/voices.md
 # A group without a built engine ends the build at its first step and says so.
 ARG PYTHON_TAG=3.11-slim-bookworm
 
 FROM python:${PYTHON_TAG} AS environment
 ARG GROUP=cloning
+ARG LISTENING=0
 # Where pip finds what the public registry has not: the CPU build of torch, for GROUP=pocket.
 ARG PIP_EXTRA_INDEX_URL=
 WORKDIR /build
 COPY builder/__init__.py builder/groups.py builder/environment.py builder/
 COPY builder/locks builder/locks
 RUN --mount=type=cache,target=/root/.cache/pip \
-    lock="$(python -m builder.groups "${GROUP}")" && python -m builder.environment "${lock}" /opt/worker
+    lock="$(python -m builder.groups "${GROUP}")" && python -m builder.environment "${lock}" /opt/worker \
+    && if [ "${LISTENING}" = 1 ]; then \
+         [ "${lock}" = embedded ] || { echo "LISTENING=1 is built for GROUP=embedded only."; exit 1; }; \
+         python -m builder.environment listening /opt/worker; \
+       fi
 
 # .dockerignore lets in the rooms and builder/, and nothing else.
 FROM environment AS worker-source

@@ -125,7 +125,10 @@ class Settings(BaseModel):
     cors_origins: Words = _is("CORS_ORIGINS", (), "Origins that browsers may call from.", built=False)
     model_aliases: Table = _is("MODEL_ALIASES", {}, "More names for models: `tts-1=kokoro`.")
     voice_aliases: Table = _is("VOICE_ALIASES", {}, "More names for voices: `alloy=preset:af_heart`.")
-    runpod_api_key: str = _is("RUNPOD_API_KEY", "", "For a server in front of endpoints.", built=False)
+    runpod_api_key: str = _is("RUNPOD_API_KEY", "", "For commands and servers that ask deployed endpoints.")
+    endpoint_address: str = _is(
+        "RUNPOD_ENDPOINT_BASE_URL", "https://api.runpod.ai/v2", "Where deployed endpoints are asked."
+    )
     endpoints: Table = _is("ENDPOINTS", {}, "`model or group=endpoint id`.", built=False)
 
     gpu_device_id: int = _is("GPU_DEVICE_ID", 0, "Which card.", ge=0)

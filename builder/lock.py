@@ -1,5 +1,6 @@
 """Compiles builder/locks/*.in to *.txt: `make lock`. With `--upgrade`, what the pins pull in is renewed too.
 
+What a package wants and nobody here runs stands in `*.overrides` with a marker that is never true.
 A lock holds exact versions and hashes and never an index: a machine's own pip settings say where from. What pip
 reads from its environment is told to uv too: the CPU build of torch is nowhere else.
 """
@@ -33,6 +34,9 @@ def names() -> list[str]:
 
 def compile(name: str, *more: str) -> None:
     source, lock = (str((LOCKS / f"{name}{end}").relative_to(LOCKS.parent.parent)) for end in (".in", ".txt"))
+    overrides = LOCKS / f"{name}.overrides"
+    if overrides.is_file():
+        more = ("--override", str(overrides.relative_to(LOCKS.parent.parent)), *more)
     command = (sys.executable, "-m", "uv", "pip", "compile", source, "--output-file", lock, *OPTIONS, *more)
     told = {theirs: os.environ[ours] for theirs, ours in TOLD.items() if os.environ.get(ours)}
     environment = {**told, **os.environ}
