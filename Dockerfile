@@ -48,6 +48,7 @@ RUN groupadd --gid 10001 worker && useradd --uid 10001 --gid 10001 --create-home
 ENV PATH=/opt/worker/bin:${PATH} \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    MALLOC_ARENA_MAX=2 \
     RUNPOD_LOG_LEVEL=INFO \
     MODEL_GROUP=${GROUP} \
     HEARTBEAT_FILE=/tmp/worker-tts.heartbeat \

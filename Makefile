@@ -60,8 +60,8 @@ bench: dev ## the benchmarks
 	@test -f bench/__main__.py || { echo "make bench: there are no benchmarks yet."; exit 1; }
 	@$(CLEAN) $(VENV) -m bench
 
-soak: ## hours of load on one worker
-	@echo "make soak: the soak test is not built yet."; exit 1
+soak: dev ## a disorderly day on one worker, 20 minutes, or SECONDS=120
+	@$(CLEAN) MALLOC_ARENA_MAX=2 $(VENV) -m bench.soak "$${SECONDS:-1200}"
 
 image: ## docker image of a group: GROUP=embedded
 	@command -v docker >/dev/null || { echo "make image: docker is not on this machine."; exit 1; }

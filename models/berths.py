@@ -98,6 +98,11 @@ class Berths:
             self._served[berth.listener] = turn
 
     @property
+    def arriving(self) -> int:
+        """Lines that nobody has seen yet."""
+        return len(self._arrivals)
+
+    @property
     def waiting(self) -> int:
         return len(self._arrivals) + sum(not berth.aboard for berth in self)
 

@@ -5,13 +5,12 @@ the scheduler's. A manager knows no jobs.
 """
 
 import asyncio
-import concurrent.futures
 import logging
 import math
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from basics.clock import Clock, SystemClock
@@ -21,7 +20,9 @@ from models import device
 from models.catalogue import Catalogue, card
 from models.eviction import Seat, hopeless, idle, next_idle, victims
 from models.groups import Entry
+from models.holding import Holding, Loading, described
 from models.loading import ColdStart, Load, Loaded, Loader
+from models.measures import Measures
 from models.resident import Resident
 from models.runner import is_full, place
 from models.scheduler import Rules
@@ -33,29 +34,6 @@ PATIENCE = 10.0
 otherwise keep all others out for ever."""
 IDLE = 60.0
 """Seconds after which an unused model goes, where several are preloaded and `IDLE_UNLOAD` is silent."""
-
-
-@dataclass(slots=True, eq=False)
-class Holding:
-    """A model in memory."""
-
-    resident: Resident
-    seat: Seat
-    since: float
-    start: ColdStart
-
-
-@dataclass(slots=True, eq=False)
-class Loading:
-    """A model on its way. Everybody who asks meanwhile waits for the same."""
-
-    entry: Entry
-    since: float
-    done: "concurrent.futures.Future[Holding]" = field(default_factory=concurrent.futures.Future)
-    askers: int = 0
-    reserved: float | None = None
-    """Gigabytes kept for it; None while it waits for room."""
-    holding: Holding | None = None
 
 
 class Manager:
@@ -98,6 +76,17 @@ class Manager:
         finally:
             self._give_back(holding)
 
+    def admit(self, model: str) -> None:
+        """Raises `busy`, at once, where a new stream would have to wait: for doors that would rather say so.
+
+        A model that is not in memory is loaded for whoever asks. The queue's door does not ask: its jobs wait in line.
+        """
+        entry = self._catalogue.find(model)
+        with self._changed:
+            holding = self._holdings.get(entry.id)
+            if holding is not None and not holding.resident.broken and not holding.resident.admits:
+                raise Failure("busy", f"{entry.id} speaks as many streams as it can carry; try again in a moment.")
+
     async def warm(self, model: str) -> float:
         """Loads it if need be; the seconds that took."""
         began = self._clock.now()
@@ -114,7 +103,7 @@ class Manager:
         """Each model in memory, plain."""
         now = self._clock.now()
         with self._changed:
-            return [_described(holding, now) for holding in self._holdings.values()]
+            return [described(holding, now) for holding in self._holdings.values()]
 
     def loading(self) -> list[str]:
         """Models on their way."""
@@ -125,6 +114,11 @@ class Manager:
         """Real-time listeners that each resident carries, as learnt."""
         with self._changed:
             return {id: holding.resident.numbers.capacity for id, holding in self._holdings.items()}
+
+    def measures(self) -> dict[str, Measures]:
+        """What the turns of each resident came to."""
+        with self._changed:
+            return {id: holding.resident.measures for id, holding in self._holdings.items()}
 
     def cold_start(self) -> dict[str, float] | None:
         """Of the first model that was loaded."""
@@ -357,25 +351,6 @@ def _idle_limit(settings: Settings) -> float:
     if settings.idle_unload is not None:
         return settings.idle_unload
     return IDLE if len(settings.preload) > 1 else math.inf
-
-
-def _described(holding: Holding, now: float) -> dict[str, Any]:
-    numbers, seat = holding.resident.numbers, holding.seat
-    return {
-        "model": seat.id,
-        "seconds": round(now - holding.since, 3),
-        "memory_gb": round(seat.memory, 3),
-        "standby": seat.standby,
-        "uses": seat.uses,
-        "lines": numbers.waiting + numbers.aboard,
-        "lines_waiting": numbers.waiting,
-        "rows": min(numbers.rows, numbers.room),
-        "capacity": numbers.capacity,
-        "audio_seconds": round(numbers.sound_seconds, 3),
-        "busy_seconds": round(numbers.busy_seconds, 3),
-        "failures": numbers.failures,
-        "cold_start": {part: round(seconds, 3) for part, seconds in asdict(holding.start).items()},
-    }
 
 
 def _told(error: BaseException, entry: Entry) -> Exception:

@@ -15,6 +15,7 @@ from basics.errors import Failure
 from models.card import Card
 from models.engine import Conditioning, Engine, Line, Piece
 from models.listener import Listener
+from models.measures import Measures
 from models.reader import Reader
 from models.runner import Numbers, Runner, place, same
 from models.scheduler import Rules
@@ -24,6 +25,12 @@ log = logging.getLogger(__name__)
 
 ROWS = 16
 """Places and rows of a deck, unless `MAX_BATCH` says otherwise; an engine may hold fewer."""
+
+
+HUNG_SECONDS, HUNG_TIMES = 30.0, 20.0
+"""A turn hangs when it takes so long, and so many times what such turns took before."""
+HUNG_UNKNOWN_SECONDS = 300.0
+"""Of a turn whose like was never seen: it may compile."""
 
 
 def _nobody() -> None:
@@ -46,6 +53,7 @@ class Resident:
         self.engine = engine
         self.card = card or engine.card
         self.broken = False
+        self._hung = False
         self._clock = clock or SystemClock()
         self._rules = rules or Rules()
         self._wake = threading.Condition()
@@ -59,6 +67,8 @@ class Resident:
         self._thread.daemon = True
         self._thread.start()
         self._runner = opened.result()
+        self._watch = threading.Thread(target=self._watch_turns, name=f"watch-{self.card.id}", daemon=True)
+        self._watch.start()
 
     async def speak(self, line: Line, listener: Listener) -> AsyncGenerator[Piece, None]:
         """The line's sound as it is made. Closing it, or cancelling whoever reads, frees the place at the next step."""
@@ -97,11 +107,22 @@ class Resident:
     def numbers(self) -> Numbers:
         return self._runner.numbers
 
+    @property
+    def admits(self) -> bool:
+        """Whether one more stream would be carried now, rather than wait."""
+        return self._runner.admits
+
+    @property
+    def measures(self) -> Measures:
+        return self._runner.measures
+
     def close(self) -> None:
         """Ends every reader with `busy` and returns when the threads are gone. Never call it on the deck's thread."""
         self._shut(_gone())
-        self._thread.join()
-        self._preparing.shutdown(wait=True, cancel_futures=True)
+        self._watch.join()
+        if not self._hung:
+            self._thread.join()
+        self._preparing.shutdown(wait=not self._hung, cancel_futures=True)
 
     def _shut(self, reason: Failure) -> None:
         with self._wake:
@@ -112,6 +133,31 @@ class Resident:
         with self._wake:
             self._news = True
             self._wake.notify_all()
+
+    # The watchdog's thread
+
+    def _watch_turns(self) -> None:
+        """A thread cannot be ended from outside: its lines are, and the resident with them."""
+        with self._wake:
+            while self._closing is None:
+                if self._hangs():
+                    break
+                self._clock.wait(self._wake, self._rules.look)
+            else:
+                return
+            log.error("turn_hung model=%s", self.card.id)
+            self._hung = self.broken = True
+        reason = Failure("internal", f"{self.card.id} hung and is being replaced; try again.", retryable=True)
+        self._shut(reason)
+        self._runner.abandon(reason)
+
+    def _hangs(self) -> bool:
+        numbers = self._runner.numbers
+        if (began := numbers.turn_began) is None:
+            return False
+        expected = numbers.turn_expected
+        limit = max(HUNG_SECONDS, HUNG_TIMES * expected) if expected else HUNG_UNKNOWN_SECONDS
+        return self._clock.now() - began > limit
 
     # The deck's thread
 

@@ -19,7 +19,8 @@ from models.card import Card
 from models.costs import Costs
 from models.engine import Deck, Line, NoRoom, Piece, Work
 from models.listener import Listener
-from models.scheduler import Rules, State, Turn, board, choose, settle
+from models.measures import Measures
+from models.scheduler import Rules, State, Turn, board, choose, settle, welcomes
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ class Numbers:
     failures: int
     turn_began: float | None
     """When the turn that runs now began."""
+    turn_expected: float
+    """Seconds that it was to take, as learnt; 0 where nothing was."""
 
 
 class Runner:
@@ -75,6 +78,7 @@ class Runner:
         self._rules = rules
         self._on_full = on_full
         self._costs = Costs()
+        self.measures = Measures()
         self._berths = Berths(card)
         self._first = rules.first
         self._owed = 0.0
@@ -82,6 +86,8 @@ class Runner:
         self._sound = self._busy = 0.0
         self._turns = self._failures = 0
         self._began: float | None = None
+        self._expected = 0.0
+        self._welcomes = True
 
     def enter(self, line: Line, listener: Listener, way: Way) -> Berth:
         """From any thread: the line waits for its place from now on."""
@@ -96,7 +102,9 @@ class Runner:
         self._come_and_go()
         for line in board(self._state()) if self.waits else ():
             self._admit(self._berths[line])
-        turn = choose(self._state(self._offers()))
+        state = self._state(self._offers())
+        self._welcomes = welcomes(state)
+        turn = choose(state)
         if turn is None:
             return False
         self._give(turn.stage, self._run(turn))
@@ -120,6 +128,18 @@ class Runner:
             self._end(berth, same(reason))
         self._deck.close()
 
+    def abandon(self, reason: Failure) -> None:
+        """From any thread, while the deck's own hangs: everybody is told, and what it may still bring is nobody's."""
+        for berth in (*self._berths.settle_in(), *self._berths):
+            if not berth.left:
+                berth.left = True
+                berth.way.put(Piece(berth.line.id, np.zeros(0, np.float32), last=True, error=same(reason)))
+
+    @property
+    def admits(self) -> bool:
+        """From any thread: whether one more stream would be carried now, as of the turn that runs."""
+        return self._welcomes and not self._berths.arriving
+
     @property
     def waits(self) -> bool:
         """Whether a line is without a place."""
@@ -138,6 +158,7 @@ class Runner:
             turns=self._turns,
             failures=self._failures,
             turn_began=self._began,
+            turn_expected=self._expected,
         )
 
     # The picture
@@ -224,6 +245,7 @@ class Runner:
             return lost
 
     def _timed(self, work: Sequence[Work]) -> Ran:
+        self._expected = self._costs.of(work[0].stage, len(work), max(item.size for item in work))
         self._began = began = self._clock.now()
         try:
             pieces = self._deck.run(work)
@@ -246,6 +268,7 @@ class Runner:
     def _give(self, stage: str, ran: Ran) -> None:
         if ran.work:
             self._account(ran)
+            self.measures.ran(stage, len(ran.work), ran.seconds)
             self._learn(stage, ran)
         for piece in ran.pieces:
             if (berth := self._berths.get(piece.line)) is not None:
@@ -258,6 +281,8 @@ class Runner:
             log.warning("runaway model=%s seconds=%.1f", self._card.id, berth.made)
             self._fail(berth, Runaway(berth.line.longest))
             return
+        if sound and berth.listener.waits and berth.listener.first is not None and not berth.left:
+            self.measures.came(berth.listener.slack(berth.way.unread, self._clock.now()))
         berth.listener.made += sound
         self._sound += sound
         if piece.last or piece.error is not None:

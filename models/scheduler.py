@@ -15,6 +15,8 @@ from models.engine import Work
 
 _ANY = 2**31
 """A size that bounds nothing."""
+_STEPS = 8
+"""In which the smallest chunk is found, to a few hundredths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,12 @@ def board(state: State) -> tuple[str, ...]:
     return tuple(boarded)
 
 
+def welcomes(state: State) -> bool:
+    """Whether one more stream would be carried now, rather than wait."""
+    waits = any(rider.newcomer and not rider.aboard for rider in state.riders)
+    return not waits and (state.free > 0 or _at_a_stretch(state)) and _carried(state)
+
+
 def spare_seconds(state: State) -> float:
     """Time that may go to others before the tightest started stream would miss its next chunk.
 
@@ -192,21 +200,38 @@ def _wanted(state: State) -> dict[str, Work]:
         if work.line in moving:
             offers.setdefault(work.line, []).append(work)
     least = _lasting(state)
-    return {line: _chunk(state.rules, least, moving[line], works) for line, works in offers.items()}
+    return {line: _chunk(state, least, moving[line], works) for line, works in offers.items()}
 
 
 def _lasting(state: State) -> float:
     """Sound of the smallest chunk that is worth sending: it must last until the next one can be there."""
-    listening = sum(rider.guarded for rider in state.riders)
+    listening = sum(rider.guarded or (rider.newcomer and rider.aboard) for rider in state.riders)
     side_by_side = max(1, min(listening, state.side_by_side))
-    return max(state.first, state.rules.margin + state.costs.chunk(side_by_side, state.first))
+    least = state.first
+    # Each step comes nearer to the chunk that plays as long as the next of its kind takes; a slow engine has none.
+    for _ in range(_STEPS):
+        needed = state.rules.margin + state.costs.chunk(side_by_side, least)
+        if least >= needed:
+            break
+        least = min(needed, state.rules.chunk)
+    return least
 
 
-def _chunk(rules: Rules, least: float, rider: Rider, works: Sequence[Work]) -> Work:
+def _chunk(state: State, least: float, rider: Rider, works: Sequence[Work]) -> Work:
     """The ramp: the first chunk as small as the engine speaks well, then growing with the sound in hand."""
+    rules = state.rules
     seconds = min(rules.chunk, max(least, rider.slack * rules.growth)) if rider.stream else rules.chunk
     work = next((work for work in works if work.seconds >= seconds), works[-1])
+    if rider.guarded and rider.slack < rules.margin + _way_out(state, work, works[0]):
+        work = works[0]
     return _cut(work, seconds)
+
+
+def _way_out(state: State, work: Work, out: Work) -> float:
+    """Seconds until sound that is nearly made can be out, where another step of `work` comes before."""
+    return state.costs.of(work.stage, state.side_by_side, work.least) + state.costs.of(
+        out.stage, state.side_by_side, out.size
+    )
 
 
 def _turn(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, Work], spare: float) -> Turn:
@@ -214,18 +239,26 @@ def _turn(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, 
     first = wanted[lead.line]
     stage = first.stage
     due = lead.guarded or _overdue(state, lead)
-    limit = min(state.rules.turn, max(spare, _seconds(state, [_cut(first, state.first)]) if due else 0.0))
+    limit = min(state.rules.turn, max(spare, _seconds(state, [_cut(first, _lasting(state))]) if due else 0.0))
     rows = _shrunk(state, [first], limit)
     most = rows[0].size if _urgent(state, lead) else _ANY
     along = [rider for rider in movers if rider is not lead and wanted[rider.line].stage == stage]
-    rows += [_sized(wanted[rider.line], most) for rider in along if rider.guarded][: state.rows - 1]
+    # Who has time gives its row to a newcomer: full turns of the started would keep it out otherwise.
+    pressed = [rider for rider in along if _pressed(state, rider)]
+    rows += [_sized(wanted[rider.line], most) for rider in pressed][: state.rows - 1]
     # Where the started have their turn anyway, only what others add to it is taken from them.
     allowed = spare + (_seconds(state, rows) if lead.guarded else 0.0)
     for rider in along:
         more = [*rows, _sized(wanted[rider.line], most)]
-        if not rider.guarded and len(more) <= state.rows and _seconds(state, more) <= allowed:
+        if rider not in pressed and len(more) <= state.rows and (rider.guarded or _seconds(state, more) <= allowed):
             rows = more
     return Turn(stage, tuple(_shrunk(state, rows, limit)))
+
+
+def _pressed(state: State, rider: Rider) -> bool:
+    """A started stream that cannot wait for the turn after this one."""
+    chunk = state.costs.chunk(state.side_by_side, state.first)
+    return rider.guarded and rider.slack < state.rules.margin + state.rules.turn + 2 * chunk
 
 
 def _seconds(state: State, rows: Sequence[Work]) -> float:
@@ -293,7 +326,7 @@ def _welcome(state: State, rider: Rider, spare: float) -> bool:
     if rider.guarded:
         return True
     if rider.newcomer:
-        return spare >= state.rules.turn and _carried(state) and _spares_the_place(state, rider, spare)
+        return spare >= 0 and _carried(state) and _spares_the_place(state, rider, spare)
     if state.free <= state.room // 16:
         return False  # A place in sixteen is kept for streams that have none yet.
     return (_overdue(state, rider) and not _file_aboard(state)) or _spares_the_place(state, rider, spare)

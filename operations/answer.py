@@ -7,6 +7,7 @@ import difflib
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import Any
 
 from basics.errors import Failure
 from basics.events import Done, Event, Failed
@@ -41,12 +42,15 @@ LATER = ("batch convert lexicons.put lexicons.list lexicons.delete jobs.list job
 
 async def answer(job: Job, house: House) -> AsyncGenerator[Event, None]:
     outcome = "cancelled"
+    told: dict[str, Any] = {}
     house.running.add(job)
+    house.lag.watch(lambda: bool(house.running))
     house.history.began(job)
     try:
         async with aclosing(_choose(job)(job, house)) as events:
             async for event in events:
-                outcome = "done" if isinstance(event, Done) else outcome
+                if isinstance(event, Done):
+                    outcome, told = "done", event.answer
                 yield event
     except Failure as error:
         outcome = error.code
@@ -57,6 +61,7 @@ async def answer(job: Job, house: House) -> AsyncGenerator[Event, None]:
         yield Failed(Failure("internal", "Something broke inside the worker; its log has the details."))
     finally:
         house.running.discard(job)
+        house.metrics.ended(outcome, told)
         house.history.ended(job, outcome)
 
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from basics.clock import Clock, SystemClock
+from basics.lag import Lag
 from basics.settings import Settings
 from listening import likeness
 from listening.likeness import Likeness
 from models.catalogue import Catalogue
 from models.manager import Manager
 from operations.job import Job
+from operations.metrics import Metrics
 from store.bucket import Bucket
 from store.history import History, NullHistory
 from store.objects import Objects
@@ -45,6 +47,9 @@ class House:
     """Of the settings: one line each, for the log."""
     running: set[Job] = field(default_factory=set)
     """Jobs being answered now."""
+    metrics: Metrics = field(default_factory=Metrics)
+    lag: Lag = field(default_factory=Lag)
+    """Of the event loop that answers."""
 
     @property
     def bucket(self) -> Bucket | None:

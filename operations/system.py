@@ -31,6 +31,8 @@ async def health(job: Job, house: House) -> AsyncGenerator[Event, None]:
             "queue": {"jobs": len(house.running), "lines": sum(info["lines"] for info in residents)},
             "capacity": house.manager.capacity(),
             "cold_start": house.manager.cold_start(),
+            "loop_lag": round(house.lag.worst, 4),
+            "figures": house.metrics.told(),
             "versions": versions(),
         }
     )

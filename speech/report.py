@@ -1,7 +1,7 @@
 """What a finished order is told as: the contract's answer, and where its time went."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
@@ -23,6 +23,8 @@ class Watch:
     clock: Clock
     received: float
     seconds: dict[str, float] = field(default_factory=dict)
+    attempts: dict[int, int] = field(default_factory=dict)
+    """How often each line was spoken."""
     _since: float | None = None
 
     def leg(self, name: str) -> None:
@@ -64,7 +66,7 @@ def answer(
     if price_per_hour is not None:
         usage["cost"] = round(gpu_seconds * price_per_hour / 3600, 8)
     return {
-        "segments": segments(order, spans),
+        "segments": segments(order, spans, watch.attempts),
         "timings": timings,
         "rtf": round(timings["synthesis"] / audio_seconds, 4) if audio_seconds else 0.0,
         "usage": usage,
@@ -77,10 +79,15 @@ def answer(
     }
 
 
-def segments(order: Order, spans: list[Span]) -> list[dict[str, Any]]:
+def segments(order: Order, spans: list[Span], attempts: Mapping[int, int]) -> list[dict[str, Any]]:
     named = len(spans) <= MOST_TEXTS
     return [
         ({"text": role.segment.text} if named else {})
-        | {"start": round(span.start, 4), "duration": round(span.duration, 4), "voice": role.voice.id, "attempts": 1}
-        for role, span in zip(order.roles, spans, strict=True)
+        | {
+            "start": round(span.start, 4),
+            "duration": round(span.duration, 4),
+            "voice": role.voice.id,
+            "attempts": attempts.get(index, 1),
+        }
+        for index, (role, span) in enumerate(zip(order.roles, spans, strict=True))
     ]

@@ -21,6 +21,7 @@ from models.listener import Listener
 from models.manager import Manager
 from models.resident import Resident
 from speech.ahead import Ahead
+from speech.attempts import Attempts
 from speech.delivery import Delivered, Delivery
 from speech.gauge import gauged
 from speech.loudness import stream_gain_db
@@ -91,9 +92,10 @@ async def made(order: Order, rooms: Rooms, take: Take, listener: Listener, watch
         lines, gains_db = await cast(order, resident, rooms.conditioning)
         take.level(gains_db)
         watch.leg("voice")
-        speak = partial(resident.speak, listener=listener)
-        async with aclosing(spoken(lines, speak, STREAM_LINES if order.streams else FILE_LINES)) as pieces:
+        attempts = Attempts(partial(resident.speak, listener=listener), held=not order.streams)
+        async with aclosing(spoken(lines, attempts.speak, STREAM_LINES if order.streams else FILE_LINES)) as pieces:
             async for index, piece in pieces:
+                watch.attempts[index] = attempts.of(lines[index].id)
                 for bite in [piece] if listener.given or not order.streams else bites(piece, order.card.rate):
                     chunk = await watch.encoding(take.hear, index, bite)
                     if chunk is not None:

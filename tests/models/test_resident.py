@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from basics.clock import TurnedClock
 from basics.errors import Failure
 from models.engine import Deck, Line, Piece, SimpleDeck, Work
 from models.engines.tone import Cost, Score, Tone
 from models.listener import Listener
-from models.resident import Resident
+from models.resident import HUNG_UNKNOWN_SECONDS, Resident
 from models.scheduler import Rules
 from tests.models.rehearsal import COSTS, STAGES, line
 from voices.voice import Voice
@@ -267,4 +268,35 @@ async def test_each_job_learns_its_share_of_the_computing() -> None:
     listeners = [Listener("file") for _ in range(3)]
     await asyncio.gather(*(heard(resident, line(str(n)), each) for n, each in enumerate(listeners)))
     assert sum(each.gpu_seconds for each in listeners) == pytest.approx(resident.numbers.busy_seconds)
+    resident.close()
+
+
+async def test_a_turn_that_hangs_ends_its_lines_and_breaks_the_resident() -> None:
+    clock = TurnedClock()
+    gate = Gate()
+    resident = Resident(Tone(Score(costs={"speak": Cost(step=0.001)}, spend=gate.pass_through)), clock=clock)
+    reading = asyncio.create_task(heard(resident, line("a", 1.0)))
+    await until(gate.reached.is_set)
+    clock.turn(HUNG_UNKNOWN_SECONDS - 1)
+    assert not resident.broken
+    await until(lambda: turned(clock, 2.0) and resident.broken)
+    with pytest.raises(Failure, match="hung") as failed:
+        await reading
+    assert failed.value.retryable
+    with pytest.raises(Failure, match="hung"):
+        await heard(resident, line("b", 1.0))
+    await asyncio.to_thread(resident.close)
+    gate.open.set()
+
+
+def turned(clock: TurnedClock, seconds: float) -> bool:
+    clock.turn(seconds)
+    return True
+
+
+async def test_a_slow_turn_is_no_hang() -> None:
+    clock = TurnedClock()
+    resident = Resident(Tone(Score(costs={"speak": Cost(step=0.5)}, spend=clock.turn)), clock=clock)
+    assert await heard(resident, line("a", 10.0)) == pytest.approx(10.0, abs=0.1)
+    assert not resident.broken
     resident.close()

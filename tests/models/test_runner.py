@@ -354,3 +354,18 @@ def test_closing_tells_everybody_aboard_and_waiting() -> None:
     rehearsal.speaks(ears[2], line("just came"))
     rehearsal.runner.close(Failure("busy", "Going away."))
     assert [[error.code for error in ear.errors] for ear in ears] == [["busy"]] * 3
+
+
+def test_one_more_stream_is_welcome_only_where_it_would_be_carried() -> None:
+    rehearsal = Rehearsal(rows=4)
+    assert rehearsal.runner.admits
+    ears = [rehearsal.ear() for _ in range(40)]
+    for number, ear in enumerate(ears):
+        rehearsal.speaks(ear, line(str(number), 8.0))
+        assert not rehearsal.runner.admits, "it has not been seen yet"
+        for _ in range(3):
+            rehearsal.runner.step()
+    assert not rehearsal.runner.admits
+    rehearsal.until_idle()
+    assert rehearsal.runner.admits
+    assert max(ear.gap for ear in ears) < 0.02

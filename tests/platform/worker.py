@@ -51,6 +51,13 @@ class Worker:
     def terminate(self) -> None:
         self._process.send_signal(signal.SIGTERM)
 
+    def pause(self) -> None:
+        """All of it, as when the platform freezes the container."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        os.killpg(self._process.pid, signal.SIGCONT)
+
     def ended(self) -> int:
         return self._process.wait(LIMIT_SECONDS)
 
