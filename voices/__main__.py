@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from basics.audio import Samples
 from basics.errors import Failure, printable
 from basics.settings import Settings
 from listening import recogniser
@@ -27,7 +28,7 @@ from operations.asking import Endpoint, Here
 from voices import cloning, files, parcel, tables
 from voices.client import Client, every, health, sound
 from voices.flac import packed
-from voices.picking import SECONDS, Stretch, Study, pick, together, verdicts
+from voices.picking import SECONDS, Study, pick, together, verdicts
 
 log = logging.getLogger("worker.voices")
 
@@ -157,19 +158,19 @@ def clone(
             raise Failure("reference_too_short", "No part of any recording is good enough; each one's reason is told.")
         if (minutes := sum(study.seconds for study in heard) / 60) < 1:
             at.note(f"{minutes * 60:.0f} s of recordings: 1 to 5 minutes give more to choose from.")
-        said = said_in(at, taken, language)
-        about = given(name=name, language=said.language or None, tags=tag, description=description)
-        about |= given(transcript=said.transcript or None, consent=consent_by and {"by": consent_by})
+        about = given(name=name, language=language, tags=tag, description=description)
+        about |= given(consent=consent_by and {"by": consent_by})
+        samples, rate = together(taken)
         with at.progress() as steps:
             steps.on("Keeping the voice")
-            samples, rate = together(taken)
             reference = files.inline(packed(samples, rate))
             made = at.client.ask("voices.create", id=voice_id, reference=reference, replace=replace, **about)
+            voice = written_down(at, made.fields["voice"], samples, rate, steps)
             tries = list(cloning.tried(at.client, voice_id, model or (), steps.on))
         if pth is not None and weights is not None:
             chatterbox.write(samples, rate, pth, weights)
-        report |= {"voice": made.fields["voice"], "models": tries}
-        at.tell(report, tables.voice(made.fields["voice"]))
+        report |= {"voice": voice, "models": tries}
+        at.tell(report, tables.voice(voice))
         tell_tries(at, tries)
 
 
@@ -185,15 +186,21 @@ def listened(at: Desk, paths: Sequence[tuple[str, Path]]) -> list[Study]:
     return found
 
 
-def said_in(at: Desk, taken: Sequence[Stretch], language: str | None) -> cloning.Said:
+def written_down(at: Desk, voice: dict[str, Any], samples: Samples, rate: int, steps: Steps) -> dict[str, Any]:
+    """Where the voice is kept nobody may be able to, and somebody here."""
+    if voice["transcript"]:
+        return voice
     try:
         hears = recogniser.installed(at.settings)
     except Failure as failure:
         at.note(f"Without a transcript: {failure.message}")
-        return cloning.Said("", language or "")
-    with at.progress() as steps:
-        steps.on("Writing down what is said")
-        return cloning.written_down(taken, hears, language or "")
+        return voice
+    steps.on("Writing down what is said")
+    text = hears.hear(samples, rate, voice["language"]).text
+    if not text:
+        return voice
+    found: dict[str, Any] = at.client.ask("voices.update", id=voice["id"], transcript=text).fields["voice"]
+    return found
 
 
 def tell_tries(at: Desk, tries: Sequence[dict[str, Any]]) -> None:

@@ -1,19 +1,17 @@
-"""A voice made of a folder of recordings: heard, picked, written down, kept, and tried with every engine that clones.
+"""A voice made of a folder of recordings: what it holds, and how each engine that clones takes the voice.
 
 The steps of `python -m voices clone`. Whom it asks, who listens and who is told of progress are passed in.
 """
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from basics.errors import Failure
 from listening.activity import Activity
-from listening.recogniser import Recogniser
 from voices.client import Client
-from voices.picking import MOST_SECONDS, Stretch, Study, study
+from voices.picking import MOST_SECONDS, Study, study
 
 SOUNDS = frozenset(
     ".wav .mp3 .flac .ogg .opus .m4a .aac .aif .aiff .wma .webm .mp4 .mov .mkv .amr .caf .wv .au".split()
@@ -23,12 +21,6 @@ TOTAL_SECONDS = MOST_SECONDS
 """Listened to in all. One to five minutes are plenty; after this nothing better is to be expected."""
 
 Told = Callable[[str], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    transcript: str
-    language: str
 
 
 def recordings(folder: Path) -> list[Path]:
@@ -64,15 +56,6 @@ def _studied(name: str, path: Path, activity: Activity, cancel: threading.Event)
     except OSError as error:
         return Study(name, why_not=f"it cannot be read: {error.strerror}")
     return study(name, data, activity, cancel)
-
-
-def written_down(stretches: Sequence[Stretch], recogniser: Recogniser, language: str) -> Said:
-    parts = []
-    for stretch in stretches:
-        heard = recogniser.hear(stretch.samples, stretch.rate, language)
-        language = language or heard.language
-        parts.append(heard.text)
-    return Said(" ".join(part for part in parts if part), language)
 
 
 def tried(client: Client, id: str, models: Sequence[str], told: Told) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from basics.errors import Failure
 from basics.settings import Settings
 from operations.asking import Endpoint, Here
+from tests.engines import weights
 from tests.platform.control_plane import ControlPlane
 from tests.platform.worker import ROOT, Worker
 from tests.voices.speaking import encoded, speech
@@ -72,8 +73,9 @@ def test_a_job_that_nobody_takes_is_cancelled_when_patience_ends() -> None:
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    voices = tmp_path_factory.mktemp("voices")
-    with ControlPlane() as plane, Worker(plane, script=ROOT / "handler.py", MODEL="tone", VOICES=str(voices)):
+    folder = tmp_path_factory.mktemp("worker")
+    places = {"VOICES": str(folder / "voices"), "WEIGHTS_DIR": str(folder), "MODEL_CACHE_DIR": str(folder)}
+    with ControlPlane() as plane, Worker(plane, script=ROOT / "handler.py", MODEL="tone", **places):
         yield plane
 
 
@@ -116,6 +118,22 @@ def test_both_give_the_same_recording(plane: ControlPlane, tmp_path: Path) -> No
         assert told[0]["sha256"] == told[1]["sha256"]
         assert sound(here, "same") == sound(there, "same")
         assert "same" in {row["id"] for row in every(there)}
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+def test_what_an_endpoint_cannot_write_down_is_written_down_here(plane: ControlPlane, tmp_path: Path) -> None:
+    (tmp_path / "one.wav").write_bytes(encoded(speech(2)))
+    weights.whisper()
+    given = {
+        "RUNPOD_ENDPOINT_BASE_URL": f"{plane.url}/v2",
+        "RUNPOD_API_KEY": "loopback",
+        "WEIGHTS_DIR": str(weights.CACHE),
+    }
+    words = ["clone", "--input-dir", str(tmp_path), "--voice-id", "heard", "--model", "tone"]
+    result = CliRunner().invoke(app, [*words, "--endpoint", plane.endpoint, "--json"], env=given)
+    assert result.exit_code == 0, result.output
+    assert "welcome to our little show" in json.loads(result.stdout)["voice"]["transcript"]
 
 
 @pytest.mark.service
