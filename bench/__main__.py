@@ -3,12 +3,13 @@
 import platform
 import sys
 
-from bench import encoders, loop, overhead, voices
+from bench import encoders, loop, overhead, streams, voices
 
 ALL = {
     "overhead": ("What the worker adds to the bare engine (hibari), in one process", overhead.main),
     "loop": ("Through the SDK's loop, against a worker that only echoes", loop.main),
     "voices": ("A library of 200 voices", voices.main),
+    "streams": ("Streams that play without a gap, on a rehearsed engine", streams.main),
     "encoders": ("Each encoder", encoders.main),
 }
 

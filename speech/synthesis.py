@@ -62,7 +62,7 @@ class Rooms:
 async def perform(order: Order, rooms: Rooms) -> AsyncGenerator[Event, None]:
     watch = Watch(rooms.clock, order.received)
     listener = Listener("stream" if order.streams else "file")
-    take = await asyncio.to_thread(Take, order)
+    take = await begun(order)
     sound = Ahead(made(order, rooms, take, listener, watch), AHEAD_SECONDS, lambda chunk: chunk.duration)
     try:
         if order.streams or order.seconds > LONG_SECONDS:
@@ -82,6 +82,21 @@ async def perform(order: Order, rooms: Rooms) -> AsyncGenerator[Event, None]:
     finally:
         await sound.close()
         await asyncio.shield(asyncio.to_thread(take.close))
+
+
+async def begun(order: Order) -> Take:
+    """Made in a thread. Whoever is cancelled meanwhile leaves no folder behind."""
+    making = asyncio.ensure_future(asyncio.to_thread(Take, order))
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(_close)
+        raise
+
+
+def _close(making: asyncio.Future[Take]) -> None:
+    if not making.cancelled() and making.exception() is None:
+        making.result().close()
 
 
 async def made(order: Order, rooms: Rooms, take: Take, listener: Listener, watch: Watch) -> AsyncGenerator[Chunk, None]:
