@@ -27,7 +27,7 @@ run: embedded ## speak test_input.json, or TEXT="..." [VOICE= MODEL= FORMAT=mp3]
 serve: ## HTTP server with the studio
 	@echo "make serve: the HTTP server is not built yet."; exit 1
 
-quick: dev ## the tests without services, under 30 s
+quick: dev ## the tests without services
 	@echo "Tests without services:"
 	@$(CLEAN) $(VENV) -m pytest -m "not service and not engine and not slow"
 
