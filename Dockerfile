@@ -13,6 +13,7 @@ ARG LISTENING=0
 ARG PIP_EXTRA_INDEX_URL=
 WORKDIR /build
 COPY builder/__init__.py builder/groups.py builder/environment.py builder/
+COPY models/__init__.py models/environments.py models/
 COPY builder/locks builder/locks
 RUN --mount=type=cache,target=/root/.cache/pip \
     lock="$(python -m builder.groups "${GROUP}")" && python -m builder.environment "${lock}" /opt/worker \

@@ -40,10 +40,6 @@ def to_s16(samples: Samples) -> NDArray[np.int16]:
     return np.asarray(np.clip(np.rint(samples * 32767.0), -32768, 32767), np.int16)
 
 
-def from_s16(samples: NDArray[Any]) -> Samples:
-    return (samples.astype(np.float32)) / 32767.0
-
-
 def as_mono(samples: NDArray[Any]) -> Samples:
     """What an engine returned, as the house keeps sound: one row of finite float32."""
     flat = np.asarray(samples, dtype=np.float32).reshape(-1)

@@ -157,10 +157,6 @@ class Settings(BaseModel):
             raise Failure("misconfigured", f"{first['loc'][0]}: {first['msg']}.") from None
 
     @property
-    def on_platform(self) -> bool:
-        return bool(self.job_take_url)
-
-    @property
     def weights(self) -> Path:
         return self.weights_dir or _first(Path("/weights"), Path("weights"))
 

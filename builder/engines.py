@@ -10,8 +10,9 @@ import subprocess
 from pathlib import Path
 
 from builder import environment
-from builder.groups import ENVIRONMENTS, LOCKS, NotBuilt, locked, split
+from builder.groups import LOCKS, NotBuilt, locked, split
 from builder.groups import environment as environment_of
+from models.environments import ENVIRONMENTS
 from models.groups import table
 
 LONGEST_SECONDS = 1800

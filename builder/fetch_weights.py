@@ -18,7 +18,8 @@ from pathlib import Path
 from basics.errors import Failure
 from basics.settings import Settings
 from models.catalogue import card
-from models.groups import ENVIRONMENTS, REVISIONS, Entry, File, table
+from models.environments import ENVIRONMENTS
+from models.groups import REVISIONS, Entry, File, table
 from models.hub import Hub
 from models.weights import fetch, resolved
 

@@ -1,25 +1,14 @@
 """Which environment each group of models lives in: `python3 -m builder.groups embedded` answers for the image.
 
-Runs on a bare python3, before anything is installed, so it knows no models: those are the catalogue's.
+Runs on a bare python3, before anything is installed, so it knows no models but the table of their environments.
 """
 
 import sys
 from pathlib import Path
 
-LOCKS = Path(__file__).parent / "locks"
+from models.environments import ENVIRONMENTS
 
-ENVIRONMENTS = {
-    "embedded": "embedded",
-    "cloning": "modern",
-    "kokoro": "modern",
-    "orpheus": "modern",
-    "dialogue": "modern",
-    "streaming": "modern",
-    "qwen": "qwen",
-    "parler": "parler",
-    "pocket": "pocket",
-}
-"""Group to environment; groups that share one can share an image."""
+LOCKS = Path(__file__).parent / "locks"
 
 
 class NotBuilt(Exception):

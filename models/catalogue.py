@@ -13,7 +13,8 @@ from basics.errors import Failure
 from basics.settings import Settings
 from models.card import Card
 from models.engine import Engine
-from models.groups import ALIASES, ENVIRONMENTS, Entry, table
+from models.environments import ENVIRONMENTS
+from models.groups import ALIASES, Entry, table
 
 
 def engine_class(entry: Entry) -> type[Engine]:

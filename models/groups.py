@@ -12,22 +12,10 @@ from typing import Any
 from models import cards
 from models.card import Card
 from models.engine import Engine
+from models.environments import ENVIRONMENTS
 
 REVISIONS = Path(__file__).with_name("revisions.json")
 """What `builder.fetch_weights --pin` found: revisions and checksums by `group/model`."""
-
-ENVIRONMENTS: Mapping[str, str] = {
-    "embedded": "embedded",
-    "cloning": "modern",
-    "kokoro": "modern",
-    "orpheus": "modern",
-    "dialogue": "modern",
-    "streaming": "modern",
-    "qwen": "qwen",
-    "parler": "parler",
-    "pocket": "pocket",
-}
-"""Group to environment."""
 
 ALIASES: Mapping[str, str] = {
     "vibevoice": "vibevoice-0.5b",

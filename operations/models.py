@@ -8,7 +8,7 @@ from pydantic import Field
 
 from basics.events import Done, Event
 from models import catalogue
-from models.groups import ENVIRONMENTS, Entry
+from models.groups import Entry
 from operations.house import House
 from operations.inputs import Input
 from operations.job import Job
@@ -48,7 +48,7 @@ def _summary(entry: Entry, house: House) -> dict[str, Any]:
     return card | {
         "voices": len(presets),
         "group": entry.group,
-        "environment": ENVIRONMENTS[entry.group],
+        "environment": entry.environment,
         "built": entry.engine is not None,
         "served": served,
         "resident": served and resident,

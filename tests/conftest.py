@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from models.groups import ENVIRONMENTS
+from models.environments import ENVIRONMENTS
 from tests.store.seaweed import Seaweed, running
 
 _numbers = itertools.count(1)

@@ -1,12 +1,22 @@
+import subprocess
+import sys
+
 import pytest
 
 from builder.engines import built, chosen, main
-from builder.groups import ENVIRONMENTS, NotBuilt, locked
+from builder.environment import ROOT
+from builder.groups import NotBuilt, locked
 from models import groups
+from models.environments import ENVIRONMENTS
 
 
-def test_the_bare_table_of_groups_is_the_models_own():
-    assert dict(groups.ENVIRONMENTS) == ENVIRONMENTS
+def test_every_model_is_of_a_group_with_an_environment_and_no_group_is_empty():
+    assert {entry.group for entry in groups.table()} == set(ENVIRONMENTS)
+
+
+def test_the_table_of_environments_is_read_without_anything_installed():
+    bare = (sys.executable, "-S", "-m", "builder.groups", "embedded")
+    assert subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "embedded\n"
 
 
 def test_every_group_with_an_engine_has_a_lock():

@@ -1,6 +1,7 @@
 import pytest
 
-from builder.groups import ENVIRONMENTS, NotBuilt, environment, locked, main
+from builder.groups import NotBuilt, environment, locked, main
+from models.environments import ENVIRONMENTS
 
 
 def test_the_embedded_group_can_be_built():
