@@ -115,7 +115,7 @@ async def made(order: Order, rooms: Rooms, take: Take, listener: Listener, watch
                     chunk = await watch.encoding(take.hear, index, bite)
                     if chunk is not None:
                         watch.first_audio()
-                        listener.given += chunk.duration
+                        listener.give(chunk.duration, rooms.clock.now())
                         yield chunk
         watch.leg("synthesis")
     if (chunk := await watch.encoding(take.finish)) is not None:
