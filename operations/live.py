@@ -53,10 +53,11 @@ def checked(input: Any) -> SpeakRequest:
     return SpeakRequest.parse(given | {"text": STANDS_FOR_TEXT, "delivery": "stream"})
 
 
-async def segments(written: AsyncIterator[Piece], writing: Writing) -> AsyncGenerator[Segment, None]:
-    async for piece in written:
-        for segment in [*writing.write(piece.text), *(writing.flush() if piece.flush else ())]:
-            yield segment
+async def segments(written: AsyncGenerator[Piece, None], writing: Writing) -> AsyncGenerator[Segment, None]:
+    async with aclosing(written):
+        async for piece in written:
+            for segment in [*writing.write(piece.text), *(writing.flush() if piece.flush else ())]:
+                yield segment
     for segment in writing.flush():
         yield segment
 
