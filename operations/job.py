@@ -16,3 +16,7 @@ class Job:
     cancel: threading.Event = field(default_factory=threading.Event)
     """Set from any thread when nobody wants the answer any more."""
     received: float = field(default_factory=time.monotonic)
+    batch: str = ""
+    """The batch it is part of, if any: history finds its jobs by it."""
+    accepted: bool = False
+    """Whether history holds it already, and keeps it whatever it asks."""

@@ -80,6 +80,8 @@ class Delivered:
     warnings: tuple[str, ...]
     withdraw: Callable[[], Awaitable[None]]
     """Takes the stored file away again: for a job that fails or is cancelled after its delivery."""
+    location: str = ""
+    """Which of the worker's own places has it, and its key there; empty where it is nowhere, or in a job's bucket."""
 
     @property
     def answer(self) -> dict[str, Any]:
@@ -103,6 +105,8 @@ class Delivery:
     """Whether `auto` may choose the volume; asked for by name it is always there."""
     url_seconds: int
     now: Callable[[], datetime] = now
+    own: bool = True
+    """Whether the bucket is the worker's, so that it can be reached when the job is over."""
 
     @classmethod
     async def of_job(cls, settings: Settings, worker: Bucket | None, s3: Any = None) -> "Delivery":
@@ -111,7 +115,8 @@ class Delivery:
         if s3 is not None:
             bucket = Bucket(BucketConfig.of_job(s3, settings.allow_hosts))
             await asyncio.to_thread(bucket.check)
-        return cls(bucket, Folder(settings.output_dir), settings.has_volume, settings.bucket_url_seconds)
+        own = bucket is worker
+        return cls(bucket, Folder(settings.output_dir), settings.has_volume, settings.bucket_url_seconds, own=own)
 
     @property
     def has_bucket(self) -> bool:
@@ -158,7 +163,9 @@ class Delivery:
         key = self._key(recording, job_id)
         takes_back = partial(_take_back, place, key)
         where = await _unless_left(partial(self._keep, place, key, recording), takes_back, cancel)
-        return Delivered(where | about, None, warnings, partial(asyncio.to_thread, takes_back))
+        kept = "volume" if settled == "volume" else "bucket" if self.own else ""
+        location = f"{kept}:{key}" if kept else ""
+        return Delivered(where | about, None, warnings, partial(asyncio.to_thread, takes_back), location)
 
     def _settled(self, kind: str, asked: str, size: int, rest_bytes: int) -> str:
         if kind != "inline":
