@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from basics.errors import Failure
@@ -41,6 +41,18 @@ MOST_BEGUN = 3
 """A job that was begun this often and never ended takes its process with it."""
 LOOK_SECONDS = 1.0
 """Between looks at a job that another process runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A wish to cancel comes from history's thread; what it stops belongs to the loop."""
+
+    loop: asyncio.AbstractEventLoop
+    cancel: Callable[[], object]
+
+    def set(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing runs any more
+            self.loop.call_soon_threadsafe(self.cancel)
 
 
 class Background:
@@ -237,6 +249,7 @@ class Background:
 
     async def _run(self, errand: Errand) -> None:
         errand.record = running(errand.record, self._house, self._wall())
+        self._house.history.began(errand.record, Stop(asyncio.get_running_loop(), partial(self._cancel, errand)))
         last: Done | Failed | None = None
         try:
             async with aclosing(self._perform(errand.job)) as events:
@@ -260,6 +273,7 @@ class Background:
     async def _finish(self, errand: Errand, last: Done | Failed) -> None:
         """Watchers hear the end at once; the job is settled when its result is kept."""
         self._note(errand, last)
+        self._house.history.ended(errand.record)
         if isinstance(last, Done):
             errand.record = replace(errand.record, audio=await self._finished.keep(errand, last))
         self._settle(errand)

@@ -19,4 +19,4 @@ class Job:
     batch: str = ""
     """The batch it is part of, if any: history finds its jobs by it."""
     accepted: bool = False
-    """Whether history holds it already, and keeps it whatever it asks."""
+    """Whether somebody accepted it into the history before it began, and tells of it from then on."""

@@ -31,7 +31,7 @@ class Line:
 
     @classmethod
     def begun(cls, job: Job, house: House, wall: Callable[[], float] = time.time) -> "Line | None":
-        if not (job.accepted or is_recorded(job.input)):
+        if job.accepted or not is_recorded(job.input):
             return None
         line = cls(job, house, running(asked(job, house, wall()), house, wall()), wall)
         house.history.began(line.record, job.cancel)

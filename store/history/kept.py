@@ -59,12 +59,13 @@ class Kept:
         wall: Callable[[], float] = time.time,
         worker: str = "",
         kind: str = "",
+        room: int = WAITING,
     ) -> None:
         self.kind = kind
         self.worker = worker or myself()
         self.durable = True
         self.dropped = 0
-        self._make, self._rules = make, rules
+        self._make, self._rules, self._room = make, rules, room
         self._clock, self._wall = clock or SystemClock(), wall
         self._change = threading.Condition()
         self._waiting: dict[str, Record] = {}
@@ -127,17 +128,20 @@ class Kept:
             if id in self._waiting and not self._waiting[id].audio:
                 self._waiting[id] = replace(self._waiting[id], audio=audio)
             self._accepted.pop(id, None)
-            if len(self._settled) < WAITING and not self._closing:
+            if len(self._settled) < self._room and not self._closing:
                 self._settled[id] = audio
                 self._wake()
 
     def put_back(self, record: Record) -> None:
         with self._change:
-            mine = self._accepted.pop(record.id, None) is not None
+            self._running.pop(record.id, None)
+            mine = record.id in self._accepted
             self._put(replace(record, state="pending", started=None, ended=None, code="", message=""))
         self._freshen(CLOSE_SECONDS)
         if mine:
             self._ledger.release([record.id], self.worker)
+            with self._change:
+                self._accepted.pop(record.id, None)
 
     def get(self, id: str) -> Record | None:
         with self._change:
@@ -178,7 +182,7 @@ class Kept:
         accepted = self._accepted.get(record.id)
         if accepted is not None:
             record = replace(record, created=accepted.created, batch=accepted.batch or record.batch)
-        if record.id not in self._waiting and len(self._waiting) >= WAITING:
+        if record.id not in self._waiting and len(self._waiting) >= self._room:
             self._drop(1)
             return
         self._waiting.pop(record.id, None)

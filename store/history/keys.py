@@ -117,7 +117,7 @@ class Keyed:
                     self._objects.put(key, held, "application/json", if_match=read[1])
 
     def release(self, ids: Iterable[str], holder: str) -> None:
-        self.renew(ids, holder, 0.0)
+        self.renew(ids, holder, -1.0)
 
     def settle(self, id: str, audio: str) -> None:
         known = self.get(id) if audio else None
@@ -220,6 +220,6 @@ def _wanted(record: Record, query: Query) -> bool:
         return False
     if not query.search:
         return True
-    *words, start = re.findall(r"\w+", query.search.casefold()) or ["\0"]
-    said = re.findall(r"\w+", record.text.casefold())
+    *words, start = re.findall(r"\w+", query.search.lower()) or ["\0"]
+    said = re.findall(r"\w+", record.text.lower())
     return all(word in said for word in words) and any(word.startswith(start) for word in said)

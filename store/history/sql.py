@@ -75,7 +75,7 @@ class Sql:
         self._hold(ids, holder, until)
 
     def release(self, ids: Iterable[str], holder: str) -> None:
-        self._hold(ids, holder, 0.0)
+        self._hold(ids, holder, -1.0)
 
     def settle(self, id: str, audio: str) -> None:
         with self._database.writing() as connection:
@@ -135,7 +135,7 @@ class Sql:
         return found
 
     def _said(self, search: str) -> Any:
-        words = re.findall(r"\w+", search.casefold())
+        words = re.findall(r"\w+", search.lower())
         if not words:
             return sa.false()
         if self._database.is_sqlite:
