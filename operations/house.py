@@ -1,5 +1,6 @@
 """The house: every room, built once from the settings and passed by argument."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,10 +15,14 @@ from models.manager import Manager
 from operations.job import Job
 from operations.metrics import Metrics
 from store.bucket import Bucket
-from store.history import History, NullHistory
+from store.folder import Folder
+from store.history.history import History
+from store.history.holder import myself
+from store.history.place import place as place_of_history
 from store.objects import Objects
 from store.place import place
 from store.results import NullResults, Results
+from store.sounds import Sounds
 from voices.conditioning import Conditioning
 from voices.derived import DerivedFiles
 from voices.inline import Inline
@@ -41,12 +46,18 @@ class House:
     history: History
     results: Results
     clock: Clock
+    sounds: Sounds
+    """Where finished jobs' sounds are."""
+    worker: str = field(default_factory=myself)
+    """This process, as history names it."""
     likeness: Callable[[Settings], Likeness] = likeness.installed
     """Gives what says how like two speakers sound, or the Failure that tells what to install."""
     warnings: tuple[str, ...] = ()
     """Of the settings: one line each, for the log."""
     running: set[Job] = field(default_factory=set)
     """Jobs being answered now."""
+    held: dict[str, Callable[[], object]] = field(default_factory=dict)
+    """How to cancel jobs that were accepted here, begun or not. Called on the event loop."""
     metrics: Metrics = field(default_factory=Metrics)
     lag: Lag = field(default_factory=Lag)
     """Of the event loop that answers."""
@@ -58,6 +69,7 @@ class House:
 
     async def close(self) -> None:
         await self.manager.close()
+        await asyncio.to_thread(self.history.close)
 
 
 def open(
@@ -72,6 +84,11 @@ def open(
     objects, warning = place(settings)
     voices, rules = place_of_voices(settings), Rules.of(settings)
     conditioning = Conditioning(files=DerivedFiles(voices.objects))
+    sounds = Sounds(
+        objects if isinstance(objects, Bucket) else None,
+        Folder(settings.output_dir),
+        objects or Folder(settings.history_dir),
+    )
     own = (Shelf(objects.config.bucket, objects.config.prefix, objects),) if isinstance(objects, Bucket) else ()
     return House(
         settings=settings,
@@ -82,8 +99,9 @@ def open(
         conditioning=conditioning,
         shelves=(*own, *voices.shelves),
         objects=objects,
-        history=NullHistory(),
+        history=place_of_history(settings, objects, sounds, clock),
         results=NullResults(),
         clock=clock,
+        sounds=sounds,
         warnings=(warning,) if warning else (),
     )
