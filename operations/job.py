@@ -16,3 +16,5 @@ class Job:
     cancel: threading.Event = field(default_factory=threading.Event)
     """Set from any thread when nobody wants the answer any more."""
     received: float = field(default_factory=time.monotonic)
+    wide: bool = False
+    """Whether its door carries an inline file of any size; RunPod's queue does not."""
