@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from basics.clock import Clock, SystemClock
 from basics.lag import Lag
@@ -29,7 +28,7 @@ from voices.inline import Inline
 from voices.library import Library, Rules
 from voices.place import place as place_of_voices
 from voices.sources import Shelf
-from voices.transcribing import transcribed
+from voices.transcribing import Installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,7 @@ class House:
         return self.objects if isinstance(self.objects, Bucket) else None
 
     async def close(self) -> None:
+        await self.library.close()
         await self.manager.close()
         await asyncio.to_thread(self.history.close)
 
@@ -94,8 +94,8 @@ def open(
         settings=settings,
         catalogue=catalogue,
         manager=Manager(settings, catalogue, clock, on_full=on_full),
-        library=Library(voices.objects, rules, clock, conditioning.forget, partial(transcribed, settings)),
-        inline=Inline(rules.limits),
+        library=Library(voices.objects, rules, clock, conditioning.forget, Installed(settings)),
+        inline=Inline(rules.limits, Installed(settings)),
         conditioning=conditioning,
         shelves=(*own, *voices.shelves),
         objects=objects,
