@@ -87,7 +87,7 @@ class Background:
         if job.id in self._errands:
             raise Failure("key_conflict", "There is a job with this id already.", field="id")
         self._check_room()
-        job = replace(job, accepted=True)
+        job = replace(job, accepted=True, wide=True)
         errand = self._take(Errand(job, asked(job, self._house, self._wall())))
         self._accepting += 1
         try:
@@ -221,7 +221,7 @@ class Background:
     async def _take_up(self, work: Work) -> None:
         record = await asyncio.to_thread(self._house.history.get, work.id)
         given = json.loads(work.input) if work.input else None
-        job = Job(work.id, given, batch=record.batch if record else "", accepted=True)
+        job = Job(work.id, given, batch=record.batch if record else "", accepted=True, wide=True)
         errand = self._take(Errand(job, record or asked(job, self._house, self._wall())))
         if (failure := _hopeless(work)) is not None:
             self._end_unbegun(errand, Failed(failure))

@@ -63,7 +63,7 @@ async def get_job(job: Job, house: House) -> AsyncGenerator[Event, None]:
 
 async def audio(job: Job, house: House) -> AsyncGenerator[Event, None]:
     record = await recorded(OneInput.parse(job.input).id, house)
-    told, data = await sound(record, house)
+    told, data = await sound(record, house, job.wide)
     url = told.get("url")
     yield Done({"audio": told} if url is None else {"audio": told, "audio_url": url}, data)
 

@@ -34,7 +34,7 @@ SWEPT = 500
 """Taken away in one turn; the rest waits for the next."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 """Before a ledger that was away is tried again."""
-FRESH_SECONDS = 0.5
+FRESH_SECONDS = 3.0
 """How long a reader waits for what is being written."""
 CLOSE_SECONDS = 5.0
 
