@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from basics.clock import Clock, SystemClock
 from basics.errors import Failure
@@ -31,7 +30,7 @@ from voices.inline import Inline
 from voices.library import Library, Rules
 from voices.place import place as place_of_voices
 from voices.sources import Shelf
-from voices.transcribing import transcribed
+from voices.transcribing import Installed
 
 CLOSE_SECONDS = 8.0
 """For the history to write what waits."""
@@ -75,6 +74,7 @@ class House:
         return self.objects if isinstance(self.objects, Bucket) else None
 
     async def close(self) -> None:
+        await self.library.close()
         await self.manager.close()
         with contextlib.suppress(Failure):  # what a database that hangs has not taken is lost, and was warned of
             await self.recall.ask_for(CLOSE_SECONDS, self.history.close)
@@ -102,8 +102,8 @@ def open(
         settings=settings,
         catalogue=catalogue,
         manager=Manager(settings, catalogue, clock, on_full=on_full),
-        library=Library(voices.objects, rules, clock, conditioning.forget, partial(transcribed, settings)),
-        inline=Inline(rules.limits),
+        library=Library(voices.objects, rules, clock, conditioning.forget, Installed(settings)),
+        inline=Inline(rules.limits, Installed(settings)),
         conditioning=conditioning,
         shelves=(*own, *voices.shelves),
         objects=objects,
