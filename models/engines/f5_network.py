@@ -128,18 +128,16 @@ class Network:
 
     def flow(self, rows: Sequence[Row]) -> list[Tensor]:
         """Which way each row's noise has to move, in fp32."""
-        lengths = [len(row.noise) for row in rows]
         guided = [row for row in rows if row.guidance]
-        x = self._entered([*rows], told=True)
+        x = self._entered(rows, told=True)
         if guided:
             x = torch.cat([x, _widened(self._entered(guided, told=False), x.shape[1])])
-        moved = self._blocks(x, [*rows, *guided])
-        straight, free = moved[: len(rows)], iter(moved[len(rows) :])
+        every = [*rows, *guided]
+        ways = [way[: len(row.noise)] for way, row in zip(self._blocks(x, every), every, strict=True)]
+        free = iter(ways[len(rows) :])
         return [
             told + (told - next(free)) * row.guidance if row.guidance else told
-            for row, told in zip(
-                rows, (part[:length] for part, length in zip(straight, lengths, strict=True)), strict=True
-            )
+            for told, row in zip(ways, rows, strict=False)
         ]
 
     # The parts

@@ -1,0 +1,536 @@
+"""Over a random checkpoint in the real layout, beside upstream's own network over the same file."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from basics.audio import Samples
+from basics.errors import Failure
+from builder.environment import ROOT
+from models.engine import Deck, Line, NoRoom, Piece
+from models.engines.f5 import F5, RATE, F5Options, reference
+from models.groups import table
+from tests.engines import tiny_f5
+from voices.voice import Voice
+
+pytestmark = [pytest.mark.engine, pytest.mark.environment("modern")]
+
+WORDS = "Close the window before you leave"
+TEXTS = (
+    "Good evening, and welcome.",
+    "No.",
+    "The harbour was quiet when the first boats came in, and nobody spoke.",
+    "你好，世界。",
+    "Is it five already?",
+    "We will be there in a minute, unless the bridge is closed again.",
+    "Yes, of course!",
+    "Twelve swans flew over the house, one after the other, and were gone.",
+)
+KNOBS: tuple[dict[str, Any], ...] = (
+    {"steps": 8},
+    {"steps": 7},
+    {"steps": 6, "guidance": 0.0},
+    {"steps": 8, "sway": None},
+    {"steps": 5, "guidance": 1.5},
+    {"steps": 10, "pruned": False},
+    {"steps": 4},
+    {"steps": 7, "guidance": 0.0, "sway": 0.3},
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_f5.make(tmp_path_factory.mktemp("f5"))
+
+
+@pytest.fixture(scope="module")
+def f5(folder: Path) -> F5:
+    return F5.load(folder, "cpu", "")
+
+
+def recording(seed: int, seconds: float = 2.0, rate: int = RATE) -> Voice:
+    """Noise that comes and goes as speech does."""
+    noise = np.random.default_rng(seed).standard_normal(round(seconds * rate)).astype(np.float32) / 8
+    swell = 0.55 + 0.45 * np.sin(np.arange(len(noise)) / rate * (15 + seed))
+    return Voice(
+        f"v{seed}", "library", f"v{seed}", transcript=WORDS, samples=noise * swell.astype(np.float32), rate=rate
+    )
+
+
+def line(f5: F5, number: int = 0, id: str = "", **more: Any) -> Line:
+    voice = f5.prepare(recording(number, 1.5 + number / 4))
+    knobs = F5Options.model_validate(KNOBS[number])
+    return replace(Line(id or f"line-{number}", TEXTS[number], "en", voice, knobs, 100 + number), **more)
+
+
+def step(deck: Deck, size: int = 1000, only: Sequence[str] = ()) -> list[Piece]:
+    """One turn of whichever stage is first ready."""
+    ready = [work for work in deck.ready() if not only or work.line in only]
+    stage = ready[0].stage
+    chosen = [work for work in ready if work.stage == stage]
+    return deck.run([replace(work, size=max(work.least, min(size, work.size))) for work in chosen])
+
+
+def alone(f5: F5, given: Line) -> Samples:
+    deck = f5.open(1)
+    deck.admit(given)
+    return finish(deck)[given.id]
+
+
+def finish(deck: Deck, size: int = 1000) -> dict[str, Samples]:
+    said: dict[str, Samples] = {}
+    while deck.ready():
+        for piece in step(deck, size):
+            assert piece.error is None
+            assert piece.last
+            said[piece.line] = piece.samples
+    return said
+
+
+# Rows
+
+
+def test_eight_ragged_lines_sound_together_as_each_does_alone(f5: F5):
+    lines = [line(f5, number) for number in range(8)]
+    deck = f5.open(8)
+    for each in lines:
+        deck.admit(each)
+    together = finish(deck)
+    assert set(together) == {each.id for each in lines}
+    for each in lines:
+        expected = alone(f5, each)
+        assert len(together[each.id]) == len(expected)
+        assert np.abs(together[each.id] - expected).max() < 1e-3
+
+
+def test_a_line_that_joins_at_any_turn_changes_nobody_and_is_not_changed(f5: F5):
+    first, second = line(f5, 2), line(f5, 6)
+    expected = {each.id: alone(f5, each) for each in (first, second)}
+    for turns in range(1, 7):
+        deck = f5.open(2)
+        deck.admit(first)
+        for _ in range(turns):
+            step(deck, size=1)
+        deck.admit(second)
+        said = finish(deck, size=1)
+        assert all(np.abs(said[id] - sound).max() < 1e-3 for id, sound in expected.items())
+
+
+def test_a_line_that_leaves_at_any_turn_changes_nobody_and_its_place_is_free_at_once(f5: F5):
+    first, second = line(f5, 2), line(f5, 6)
+    expected = alone(f5, first)
+    for turns in range(6):
+        deck = f5.open(2)
+        deck.admit(first)
+        deck.admit(second)
+        for _ in range(turns):
+            step(deck, size=1)
+        deck.drop(second.id)
+        deck.admit(line(f5, 4, id="third"))
+        deck.drop("third")
+        assert np.abs(finish(deck)[first.id] - expected).max() < 1e-3
+
+
+def test_who_is_left_out_of_a_turn_waits_where_it_is(f5: F5):
+    first, second = line(f5, 0), line(f5, 1)
+    deck = f5.open(2)
+    deck.admit(first)
+    deck.admit(second)
+    step(deck, size=3, only=[first.id])
+    left = {work.line: work.size for work in deck.ready()}
+    assert left == {first.id: 5, second.id: 7}
+    said = finish(deck)
+    assert np.abs(said[second.id] - alone(f5, second)).max() < 1e-3
+
+
+def test_a_turn_says_how_much_of_the_sound_it_brings(f5: F5):
+    given = line(f5, 0)
+    deck = f5.open(1)
+    deck.admit(given)
+    (before,) = deck.ready()
+    step(deck, size=2)
+    (after,) = deck.ready()
+    assert after.seconds == pytest.approx(before.seconds * 6 / 8)
+    while (work := deck.ready()[0]).stage == "denoise":
+        step(deck)
+    (piece,) = step(deck)
+    assert len(piece.samples) / RATE == pytest.approx(work.seconds) == pytest.approx(before.seconds)
+
+
+def test_a_card_without_memory_says_so_in_our_words(f5: F5, monkeypatch: pytest.MonkeyPatch):
+    import torch  # type: ignore[import-not-found,unused-ignore]
+
+    def full(rows: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    deck = f5.open(1)
+    deck.admit(line(f5, 0))
+    monkeypatch.setattr(f5._network, "flow", full)
+    with pytest.raises(Failure, match="out_of_memory"):
+        step(deck)
+    monkeypatch.undo()
+    assert finish(deck)
+
+
+def test_sums_beyond_the_precision_end_their_line_only(f5: F5):
+    wild, tame = line(f5, 0), line(f5, 1)
+    mels = np.full_like(wild.conditioning["mels"], np.inf)
+    deck = f5.open(2)
+    deck.admit(replace(wild, conditioning={**wild.conditioning, "mels": mels}))
+    deck.admit(tame)
+    pieces: list[Piece] = []
+    while deck.ready():
+        pieces += step(deck)
+    errors = {piece.line: piece.error for piece in pieces}
+    assert errors[tame.id] is None
+    assert (error := errors[wild.id]) is not None
+    assert "DTYPE" in error.message
+
+
+# Upstream
+
+
+@pytest.fixture(scope="module")
+def theirs(folder: Path) -> Any:
+    from safetensors.torch import load_file
+
+    network = tiny_f5.upstream(tiny_f5.TINY)
+    held = load_file(folder / "F5TTS_v1_Base" / "model_1250000.safetensors")
+    network.load_state_dict({name.removeprefix("ema_model."): tensor for name, tensor in held.items()})
+    return network
+
+
+def upstream_mels(network: Any, given: Line, frames: int) -> Any:
+    """Upstream's own sampling, told how many frames to make."""
+    import torch
+    from f5_tts.model.utils import convert_char_to_pinyin  # type: ignore[import-not-found,unused-ignore]
+
+    knobs = given.options
+    assert isinstance(knobs, F5Options)
+    text = bytes(given.conditioning["transcript"]).decode() + given.text
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        made, _ = network.sample(
+            cond=torch.from_numpy(given.conditioning["mels"])[None],
+            text=convert_char_to_pinyin([text]),
+            duration=frames,
+            steps=knobs.steps,
+            cfg_strength=knobs.guidance,
+            sway_sampling_coef=knobs.sway,
+            use_epss=knobs.pruned,
+            seed=given.seed,
+        )
+    return made[0, len(given.conditioning["mels"]) :]
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_line_is_what_upstream_makes_of_the_same_noise(f5: F5, theirs: Any, folder: Path, number: int):
+    import torch
+
+    from models.engines.shims import stand_ins
+
+    with stand_ins():
+        from vocos import Vocos  # type: ignore[import-not-found,unused-ignore]
+
+    given = line(f5, number)
+    sound = alone(f5, given)
+    frames = len(given.conditioning["mels"]) + len(sound) // 256 + 1
+    mels = upstream_mels(theirs, given, frames)
+    vocos = Vocos.from_hparams(str(folder / "vocos" / "config.yaml")).eval()
+    vocos.load_state_dict(torch.load(folder / "vocos" / "pytorch_model.bin", weights_only=True))
+    expected = vocos.decode(mels.T[None])[0].numpy()
+    assert len(expected) == len(sound)
+    assert np.abs(sound - expected).max() < 1e-3
+
+
+def test_a_recordings_mel_frames_are_upstreams(f5: F5, theirs: Any):
+    import torch
+
+    sound, _ = reference(recording(3).samples, RATE)  # type: ignore[arg-type]
+    expected = theirs.mel_spec(torch.from_numpy(sound)[None])[0].T.numpy()
+    assert np.abs(f5.prepare(recording(3))["mels"] - expected).max() < 1e-3
+
+
+def test_the_first_release_is_read_with_the_habits_it_was_made_with(tmp_path: Path):
+    from safetensors.torch import load_file
+
+    habits = {"text_mask_padding": False, "pe_attn_head": 1}
+    folder = tiny_f5.make(tmp_path, **habits)
+    (folder / "F5TTS_v1_Base").rename(folder / "F5TTS_Base")
+    network = tiny_f5.upstream(tiny_f5.TINY, **habits)
+    held = load_file(folder / "F5TTS_Base" / "model_1250000.safetensors")
+    network.load_state_dict({name.removeprefix("ema_model."): tensor for name, tensor in held.items()})
+    f5 = F5.load(folder, "cpu", "")
+    given = line(f5, 0)
+    sound = alone(f5, given)
+    mels = upstream_mels(network, given, len(given.conditioning["mels"]) + len(sound) // 256 + 1)
+    assert np.abs(sound - f5._vocoder.sound(mels)).max() < 1e-3
+
+
+# Voices
+
+
+def test_a_recording_without_its_words_is_refused_with_what_to_give(f5: F5):
+    with pytest.raises(Failure, match="`transcript`") as error:
+        f5.prepare(replace(recording(1), transcript="  "))
+    assert (error.value.code, error.value.field) == ("voice_unusable", "voice")
+
+
+@pytest.mark.parametrize("seconds", [0.5, 25.0])
+def test_a_recording_of_another_length_is_refused_with_the_limits(f5: F5, seconds: float):
+    with pytest.raises(Failure, match="1 to 20 s"):
+        f5.prepare(recording(1, seconds))
+
+
+def test_a_voice_is_of_its_own_recording_and_of_nothing_before_it(f5: F5):
+    once = f5.prepare(recording(1))
+    f5.prepare(recording(2))
+    again = f5.prepare(recording(1))
+    assert all(np.array_equal(once[name], again[name]) for name in once)
+    assert not np.array_equal(once["mels"], f5.prepare(recording(2))["mels"])
+
+
+def test_a_recording_at_another_rate_is_the_same_voice(f5: F5):
+    given = f5.prepare(recording(1, rate=48_000))
+    assert abs(len(given["mels"]) - len(f5.prepare(recording(1))["mels"])) <= 1
+
+
+def test_a_reference_is_loud_without_silence_before_it_and_ends_in_a_pause():
+    speech = recording(1).samples
+    assert speech is not None
+    quiet = np.zeros(RATE, np.float32)
+    sound, seconds = reference(np.concatenate([quiet, speech / 20, quiet]), RATE)
+    assert seconds == pytest.approx(2.0, abs=0.03)
+    assert np.sqrt(np.mean(sound[: 2 * RATE] ** 2)) > 0.09
+    assert not sound[-round(0.19 * RATE) :].any()
+
+
+def test_a_recording_that_breaks_off_in_speech_does_not_end_in_a_click():
+    speech = recording(1).samples
+    assert speech is not None
+    sound, seconds = reference(speech, RATE)
+    end = round(seconds * RATE)
+    assert np.abs(sound[end - 24 : end]).max() < 0.15 * np.abs(sound).max()
+
+
+# Lines
+
+
+def test_another_seed_is_another_reading_and_the_same_seed_the_same(f5: F5):
+    given = line(f5, 0)
+    assert np.array_equal(alone(f5, given), alone(f5, given))
+    assert not np.array_equal(alone(f5, given), alone(f5, replace(given, seed=1)))
+
+
+def test_faster_speech_is_as_much_shorter(f5: F5):
+    given = line(f5, 2)
+    slow, fast = (len(alone(f5, replace(given, speed=speed))) for speed in (0.5, 2.0))
+    assert slow / fast == pytest.approx(4.0, rel=0.05)
+
+
+def test_a_line_never_plays_longer_than_it_may(f5: F5):
+    assert len(alone(f5, line(f5, 2, longest=1.0))) <= RATE + 256
+
+
+@pytest.mark.parametrize(("text", "said"), [("?!", "letter"), ("ꙮꙮꙮ", "vocabulary"), ("word " * 900, "at most")])
+def test_what_cannot_be_said_is_refused(f5: F5, text: str, said: str):
+    deck = f5.open(1)
+    with pytest.raises(Failure, match=said) as error:
+        deck.admit(line(f5, 0, text=text, longest=1000.0))
+    assert (error.value.code, error.value.field) == ("invalid_input", "text")
+    deck.admit(line(f5, 0))
+
+
+def test_no_more_come_aboard_than_there_is_room_for(f5: F5):
+    deck = f5.open(1)
+    deck.admit(line(f5, 0))
+    with pytest.raises(NoRoom):
+        deck.admit(line(f5, 1))
+
+
+@pytest.mark.parametrize("knobs", [{"steps": 1}, {"guidance": -1}, {"sway": 2.0}, {"nfe": 7}])
+def test_knobs_have_limits(knobs: dict[str, Any]):
+    with pytest.raises(ValueError, match=next(iter(knobs))):
+        F5Options.model_validate(knobs)
+
+
+# Files
+
+
+def test_it_loads_from_a_folder_that_nobody_may_write_to_without_the_internet(folder: Path):
+    """In a process of its own, where any way to the internet is an error."""
+    code = f"""
+import socket
+def refused(*_, **__):
+    raise AssertionError("it went for the internet")
+socket.socket.connect = socket.getaddrinfo = refused
+from pathlib import Path
+from models.engines.f5 import F5
+from voices.voice import Voice
+engine = F5.load(Path({str(folder)!r}), "cpu", "")
+print(len(engine.prepare(Voice("heart", "preset", "h"))["mels"]))
+"""
+    held = [folder, *folder.rglob("*")]
+    for path in held:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        before = {path: path.stat().st_mtime_ns for path in held}
+        done = subprocess.run(
+            (sys.executable, "-c", code),
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert int(done.stdout) > 100
+        assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == {
+            path: time for path, time in before.items() if path != folder
+        }
+    finally:
+        for path in held:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def test_loading_imports_neither_upstream_nor_its_trainers(folder: Path):
+    code = f"""
+import sys
+from pathlib import Path
+from models.engines.f5 import F5
+F5.load(Path({str(folder)!r}), "cpu", "").open(1)
+heavy = {{"f5_tts", "vocos", "torchaudio", "librosa", "x_transformers", "transformers", "pypinyin"}}
+print(sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run((sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def copied(folder: Path, into: Path) -> Path:
+    """A copy whose files may be taken away."""
+    import shutil
+
+    return Path(shutil.copytree(folder, into / "copy"))
+
+
+@pytest.mark.parametrize(
+    ("lacking", "named"),
+    [
+        ("F5TTS_v1_Base/model_1250000.safetensors", "checkpoint"),
+        ("vocos/config.yaml", "vocos"),
+        ("vocos/pytorch_model.bin", "vocos"),
+    ],
+)
+def test_a_file_that_is_missing_is_named_with_what_fetches_it(folder: Path, tmp_path: Path, lacking: str, named: str):
+    place = copied(folder, tmp_path)
+    (place / lacking).unlink()
+    with pytest.raises(Failure, match=named) as error:
+        F5.load(place, "cpu", "")
+    assert error.value.code == "weights_missing"
+    assert "fetch_weights" in error.value.message
+
+
+@pytest.mark.parametrize(
+    "broken", ["F5TTS_v1_Base/model_1250000.safetensors", "vocos/pytorch_model.bin", "vocos/config.yaml"]
+)
+def test_a_damaged_file_is_no_traceback(folder: Path, tmp_path: Path, broken: str):
+    place = copied(folder, tmp_path)
+    (place / broken).write_bytes(b"nothing of the kind")
+    with pytest.raises(Failure, match="weights_missing") as error:
+        F5.load(place, "cpu", "")
+    assert str(tmp_path) not in error.value.message
+
+
+def test_another_models_weights_are_refused(folder: Path, tmp_path: Path):
+    import torch
+    from safetensors.torch import save_file
+
+    place = copied(folder, tmp_path)
+    save_file(
+        {"ema_model.transformer.layers.0.weight": torch.zeros(2, 2)},
+        place / "F5TTS_v1_Base" / "model_1250000.safetensors",
+    )
+    with pytest.raises(Failure, match="not the weights of F5-TTS"):
+        F5.load(place, "cpu", "")
+
+
+def test_another_models_vocabulary_is_refused(folder: Path, tmp_path: Path):
+    place = copied(folder, tmp_path)
+    (place / "F5TTS_v1_Base" / "vocab.txt").write_text(" \na\nb\n")
+    with pytest.raises(Failure, match=r"3 tokens"):
+        F5.load(place, "cpu", "")
+
+
+def test_another_vocoder_is_refused(folder: Path, tmp_path: Path):
+    place = copied(folder, tmp_path)
+    told = place / "vocos" / "config.yaml"
+    told.write_text(told.read_text().replace("hop_length: 256", "hop_length: 320"))
+    with pytest.raises(Failure, match="another vocoder"):
+        F5.load(place, "cpu", "")
+
+
+def test_a_checkpoint_as_trainers_keep_it_speaks_the_same(f5: F5, folder: Path, tmp_path: Path):
+    """A `.pt` at the top of the folder, with the averaged weights inside and no vocabulary of its own."""
+    import torch
+    from safetensors.torch import load_file
+
+    place = copied(folder, tmp_path)
+    kept = place / "F5TTS_v1_Base"
+    held = dict(load_file(kept / "model_1250000.safetensors"))
+    held |= {"initted": torch.tensor(True), "step": torch.tensor(7)}
+    torch.save({"ema_model_state_dict": held, "update": 7}, place / "model_last.pt")
+    for file in kept.iterdir():
+        file.unlink()
+    kept.rmdir()
+    given = line(f5, 0)
+    assert np.array_equal(alone(F5.load(place, "cpu", ""), given), alone(f5, given))
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(folder: Path, tmp_path: Path):
+    import pickle
+
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return (Path.mkdir, (tmp_path / "exploded",))
+
+    place = copied(folder, tmp_path)
+    (place / "F5TTS_v1_Base" / "model_1250000.safetensors").unlink()
+    (place / "model_last.pt").write_bytes(pickle.dumps({"model_state_dict": Bomb()}, protocol=2))
+    with pytest.raises(Failure, match="weights_missing"):
+        F5.load(place, "cpu", "")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_the_newest_of_several_checkpoints_is_taken(tmp_path: Path):
+    from models.engines import f5_weights
+
+    for name in ("model_9000.pt", "model_10000.pt", "model_last.pt"):
+        (tmp_path / name).touch()
+    (tmp_path / "vocab.txt").write_text(" \n")
+    (tmp_path / "vocos").mkdir()
+    for name in ("config.yaml", "pytorch_model.bin"):
+        (tmp_path / "vocos" / name).touch()
+    assert f5_weights.find(tmp_path).checkpoint.name == "model_10000.pt"
+    (tmp_path / "config.yaml").write_text("model: {name: F5TTS_Base, arch: {pe_attn_head: null}}")
+    assert f5_weights.find(tmp_path).habits == f5_weights.Habits(masks_text=False, turned_heads=None)
+
+
+def test_half_precision_is_close_and_an_unknown_one_refused(f5: F5, folder: Path):
+    given = line(f5, 0)
+    rough = alone(F5.load(folder, "cpu", "bf16"), given)
+    exact = alone(f5, given)
+    assert len(rough) == len(exact)
+    assert np.corrcoef(rough, exact)[0, 1] > 0.9
+    with pytest.raises(Failure, match="DTYPE"):
+        F5.load(folder, "cpu", "int8")
+
+
+def test_the_table_names_the_files_that_the_loader_looks_for(folder: Path):
+    entry = next(entry for entry in table() if entry.id == "f5-tts")
+    made = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert {file.path for file in entry.files} <= made
