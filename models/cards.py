@@ -103,21 +103,6 @@ CHATTERBOX_TURBO = Card(
     tags=("[laugh]", "[chuckle]", "[gasp]", "[cough]", "[sigh]", "[groan]", "[sniff]", "[shush]", "[clear throat]"),
     comfortable=300,
 )
-F5_TTS = Card(
-    "f5-tts",
-    "F5-TTS",
-    languages=("en", "zh"),
-    rate=24_000,
-    licence="CC-BY-NC-4.0",
-    help="Clones from a short recording and its transcript. Its weights forbid commercial use.",
-    crosslingual=True,
-    clones=True,
-    reference=(2.0, 12.0),  # upstream clips at twelve, and what was said after that would be spoken
-    transcript="needed",
-    speed=(0.5, 2.0),
-    accept="cc-by-nc",
-    comfortable=200,
-)
 XTTS_V2 = Card(
     "xtts-v2",
     "XTTS v2",

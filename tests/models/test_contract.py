@@ -14,11 +14,15 @@ from basics.errors import Failure
 from models.catalogue import card, engine_class
 from models.engine import Deck, Engine, Line, NoRoom, Piece
 from models.groups import Entry, table
-from tests.engines import tiny_pocket, weights
+from tests.engines import tiny_f5, tiny_pocket, weights
 from voices.voice import Voice
 
 TEXT = "Good evening, and welcome."
-FETCHED: dict[str, Callable[[Path], Path]] = {"kokoro": lambda _: weights.kokoro(), "pocket-tts": tiny_pocket.make}
+FETCHED: dict[str, Callable[[Path], Path]] = {
+    "kokoro": lambda _: weights.kokoro(),
+    "pocket-tts": tiny_pocket.make,
+    "f5-tts": tiny_f5.make,
+}
 """Where an engine's files come from in tests, given an empty folder; the others have them in their package."""
 RANDOM = {"pocket-tts"}
 """Whose weights in tests were never trained: they speak, and nobody can say for how long."""
@@ -197,7 +201,7 @@ def test_a_voice_it_does_not_have_is_refused_by_name(engine: Engine) -> None:
 
 
 def test_a_recording_is_refused_where_the_card_does_not_clone(engine: Engine) -> None:
-    recorded = Voice("alice", "library", "a", samples=np.zeros(72_000, np.float32), rate=24_000)
+    recorded = Voice("alice", "library", "a", transcript="Hello.", samples=np.zeros(72_000, np.float32), rate=24_000)
     if engine.card.clones:
         assert engine.prepare(recorded)
     else:
