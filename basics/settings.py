@@ -52,7 +52,7 @@ class Settings(BaseModel):
     model: str = _is("MODEL", "", "The default model.", shown="the group's first")
     preload: Words = _is("PRELOAD", (), "Models loaded at start.", shown="`MODEL`")
     standby: Words = _is("STANDBY", (), "Models that are never unloaded.")
-    models_file: str = _is("MODELS_FILE", "", "YAML with people's own models.", built=False)
+    models_file: str = _is("MODELS_FILE", "", "YAML with people's own models: a path, or a key of the bucket.")
     idle_unload: Annotated[float | None, BeforeValidator(_idle)] = _is(
         "IDLE_UNLOAD",
         None,

@@ -4,10 +4,13 @@ Answers names and aliases with entries, and says who can when it cannot. Loads n
 that engines' cards are in: who is in memory is the manager's business.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
+
+from pydantic import ValidationError
 
 from basics.errors import Failure
 from basics.settings import Settings
@@ -16,6 +19,10 @@ from models.card import Card
 from models.engine import Engine
 from models.environments import ENVIRONMENTS
 from models.groups import ALIASES, Entry, table
+from models.own import own, sourced, wrong
+
+MOST_TUNED = 1000
+"""Entries of voices' own weights that are remembered: plain data, not models in memory."""
 
 
 def engine_class(entry: Entry) -> type[Engine]:
@@ -36,7 +43,11 @@ def card(entry: Entry) -> Card:
     found = entry.described if entry.engine is None else engine_class(entry).card
     if found is None:
         raise TypeError(f"{entry.key} has neither an engine nor a card")
-    return replace(found, id=entry.id, revision=entry.revision) if entry.needs_weights else replace(found, id=entry.id)
+    if entry.source:
+        found = replace(found, name=entry.id, help=f"Weights of your own for {found.name}.")
+    licence, languages = entry.licence or found.licence, entry.languages or found.languages
+    found = replace(found, id=entry.id, licence=licence, languages=languages)
+    return replace(found, revision=entry.revision) if entry.needs_weights else found
 
 
 def unbuilt(entry: Entry) -> Failure:
@@ -44,17 +55,29 @@ def unbuilt(entry: Entry) -> Failure:
 
 
 class Catalogue:
-    def __init__(self, settings: Settings, entries: Sequence[Entry] | None = None) -> None:
-        """Raises `misconfigured` for groups that are unknown, or that no one image can serve together."""
-        self._entries = tuple(table() if entries is None else entries)
+    def __init__(self, settings: Settings, entries: Sequence[Entry] | None = None, models_file: str = "") -> None:
+        """Raises `misconfigured` for groups that are unknown, or that no one image can serve together, and for what
+        is wrong in `models_file`, the text of MODELS_FILE."""
+        changed = own(models_file, table() if entries is None else entries, settings.group)
+        self._entries = changed.entries
+        self._disabled = changed.disabled
         self._groups = settings.group
+        self._tuned: dict[str, Entry] = {}
+        """Of voices that bring weights, as they were asked for."""
         self._accepted = {word.lower() for word in settings.accept_licenses}
         self._aliases = {**ALIASES, **settings.model_aliases}
         self.environment = self._check_groups()
-        self._here = {entry.id: entry for entry in reversed(self._entries) if entry.group in self._groups}
+        self._here = {
+            entry.id: entry
+            for entry in reversed(self._entries)
+            if entry.group in self._groups and entry.id not in self._disabled
+        }
+        if not self._here:
+            raise Failure("misconfigured", "MODELS_FILE disables every model of this worker.")
         self._check_aliases(settings)
+        self._check_params()
         self._default = self._first("")
-        self._default = self._first(settings.model)
+        self._default = self._first(settings.model or changed.default)
 
     @property
     def default(self) -> Entry:
@@ -73,15 +96,34 @@ class Catalogue:
                 f"{_listed([each.id for each in self.served() if not card(each).hidden])}.",
                 field="model",
             )
+        if entry.id in self._disabled:
+            message = f"`{entry.id}` is switched off on this worker."
+            raise Failure("model_not_in_this_worker", message, field="model")
         if entry.engine is None:
             raise unbuilt(entry)
         self._check_licence(entry)
         return entry
 
+    def tuned(self, weights: str) -> Entry:
+        """The engine of a fine-tuned checkpoint, `engine=source`, as a model of its own. Raises `voice_unusable`."""
+        engine, _, source = weights.partition("=")
+        try:
+            base = self.find(engine.strip())
+            digest = hashlib.sha256(source.strip().encode()).hexdigest()[:10]
+            entry = sourced(base, f"{base.id}@{digest}", source.strip())
+        except Failure as failure:
+            message = f"The voice's `weights` cannot be used here: {failure.message}"
+            raise Failure("voice_unusable", message, field="voice", hint=failure.hint) from failure
+        while len(self._tuned) >= MOST_TUNED:
+            self._tuned.pop(next(iter(self._tuned)))
+        self._tuned.setdefault(entry.id, entry)
+        return entry
+
     def look(self, name: str) -> Entry:
         """Any model of the contract, this worker's own variant first. Raises `unknown_model` naming the nearest."""
         id = self._resolve(name)
-        found = self._here.get(id) or next((entry for entry in self._entries if entry.id == id), None)
+        found = self._here.get(id) or self._tuned.get(id)
+        found = found or next((entry for entry in self._entries if entry.id == id), None)
         if found is None:
             near = get_close_matches(name, [*(entry.id for entry in self._entries), *self._aliases, *STAND_INS], 1, 0.4)
             hint = f" Did you mean `{near[0]}`?" if near else ""
@@ -155,6 +197,16 @@ class Catalogue:
         for alias, target in settings.model_aliases.items():
             if target not in known:
                 raise Failure("misconfigured", f"MODEL_ALIASES: `{alias}` names `{target}`, which is no model.")
+
+    def _check_params(self) -> None:
+        for entry in self._here.values():
+            if entry.params and entry.engine is not None:
+                try:
+                    engine_class(entry).Options.model_validate(dict(entry.params))
+                except ValidationError as error:
+                    first = error.errors(include_url=False)[0]
+                    at = ".".join(map(str, first["loc"]))
+                    raise wrong(f"params.{at}", f"{first['msg']} (of `{entry.id}`).") from None
 
     def _check_licence(self, entry: Entry) -> None:
         word = card(entry).accept

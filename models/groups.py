@@ -5,7 +5,7 @@ Plain data. Choosing is `catalogue.py`'s business, finding files `weights.py`'s.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,15 @@ class Entry:
     """Empty: all of the repository's, as `wanted` says."""
     wanted: tuple[str, ...] = ("*",)
     """Patterns of paths worth having."""
+    source: str = ""
+    """Where weights of people's own are: `hf:`, `s3://` or `volume:`."""
+    sha256: str = ""
+    """Of their largest file, where given."""
+    licence: str = ""
+    """Of theirs, in place of the card's; so too the languages."""
+    languages: tuple[str, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Knobs used where a request leaves them open."""
 
     @property
     def environment(self) -> str:
@@ -75,6 +84,8 @@ class Entry:
     @property
     def needs_weights(self) -> bool:
         """False where the weights come with the engine's own package."""
+        if self.source:
+            return True
         return any(not file.optional for file in self.files) if self.files else bool(self.repository)
 
 

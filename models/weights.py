@@ -15,6 +15,7 @@ from basics.settings import VOLUME, Settings
 from models.catalogue import card
 from models.groups import Entry, File
 from models.hub import Hub, Progress, length
+from models.sources import located, verify
 
 PLATFORM_CACHE = VOLUME / "huggingface-cache" / "hub"
 RECORD = ".fetched.json"
@@ -47,11 +48,14 @@ def obtain(
     progress: Progress | None = None,
 ) -> Path:
     """As `find`, and asks the hub where nothing is found."""
+    if entry.source and not entry.repository:
+        return located(entry, settings, settings.model_cache / entry.id)
     try:
         return find(entry, settings, platform_cache)
     except Failure:
         into = settings.model_cache / entry.id
         fetch(entry, into, hub or Hub(settings.hf_endpoint.rstrip("/"), settings.hf_token), settings.dtype, progress)
+        verify(into, entry)
         return into
 
 

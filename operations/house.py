@@ -12,6 +12,7 @@ from listening import likeness
 from listening.likeness import Likeness
 from models.catalogue import Catalogue
 from models.manager import Manager
+from models.own import read as models_file
 from operations.job import Job
 from operations.metrics import Metrics
 from operations.recall import Recall
@@ -86,9 +87,12 @@ def open(
     clock: Clock | None = None,
     on_full: Callable[[], None] = lambda: None,
 ) -> House:
-    """Raises `misconfigured`. Loads nothing, reaches nobody. `on_full` hears of a card that stays full."""
+    """Raises `misconfigured`. Loads nothing; reaches nobody, but for a MODELS_FILE in the bucket.
+
+    `on_full` hears of a card that stays full.
+    """
     clock = clock or SystemClock()
-    catalogue = catalogue or Catalogue(settings)
+    catalogue = catalogue or Catalogue(settings, models_file=models_file(settings))
     objects, warning = place(settings)
     voices, rules = place_of_voices(settings), Rules.of(settings)
     conditioning = Conditioning(files=DerivedFiles(voices.objects))

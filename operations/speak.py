@@ -4,7 +4,7 @@ Everything that can be refused is refused here, before a model is loaded or a se
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from basics.events import Done, Event
 from models import catalogue
 from models.card import Card
 from models.engine import Options
+from models.groups import Entry
 from operations.house import House
 from operations.inputs import told
 from operations.job import Job
@@ -53,7 +54,7 @@ def rooms_of(house: House, delivery: Delivery) -> synthesis.Rooms:
 
 
 async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Delivery) -> Order:
-    entry = house.catalogue.find(request.model or house.catalogue.default.id)
+    entry = await tuned(request, house) or house.catalogue.find(request.model or house.catalogue.default.id)
     card = catalogue.card(entry)
     if request.instructions is not None and not card.style:
         raise Failure("not_supported", f"{card.id} takes no `instructions`.", field="instructions")
@@ -63,7 +64,7 @@ async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Deliv
     output = output_for(request.format, request.sample_rate, request.bitrate, card.rate, streaming=streams)
     said, segments = await asyncio.to_thread(planned, request, card, house, streams)
     casting = Casting(card, house.library, house.settings.voice_aliases, partial(take_in, job, request, house))
-    roles = await cast(request, segments, casting, catalogue.engine_class(entry).Options)
+    roles = await cast(request, segments, casting, catalogue.engine_class(entry).Options, entry.params)
     seconds = estimate(segments, card, after=said.after)
     size = estimate_bytes(output.format, output.rate, output.bitrate, seconds, streaming=streams)
     kind = delivery.choose(request.delivery, size, others(request, card, seconds))
@@ -91,6 +92,32 @@ async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Deliv
     )
 
 
+async def tuned(request: SpeakRequest, house: House) -> Entry | None:
+    """The model of voices that bring weights of their own: one for all of a request's voices, and asked for by no
+    other name than its engine's."""
+    card = catalogue.card(house.catalogue.look(request.model or house.catalogue.default.id))
+    weights = {await weights_of(part.voice, card, house) for part in request.parts()}
+    if weights == {""}:
+        return None
+    if len(weights) > 1:
+        message = "Voices with weights of their own speak alone: all of a request's voices must share them."
+        raise Failure("voice_unusable", message, field="voice")
+    entry = house.catalogue.tuned(weights.pop())
+    if request.model is not None and house.catalogue.look(request.model).engine != entry.engine:
+        engine = entry.id.partition("@")[0]
+        raise Failure("voice_unusable", f"The voice brings weights for {engine}; leave `model` out.", field="model")
+    return entry
+
+
+async def weights_of(voice: Any, card: Card, house: House) -> str:
+    named = house.settings.voice_aliases.get(voice, voice) if isinstance(voice, str) else "preset:"
+    kind, _, id = named.rpartition(":")
+    if kind == "preset" or (not kind and card.preset(id)):
+        return ""
+    record = await house.library.record(id)
+    return record.weights if record else ""
+
+
 def planned(request: SpeakRequest, card: Card, house: House, streams: bool) -> tuple[Script, tuple[Segment, ...]]:
     """Reads markup and cuts lines: pure computing, for a thread."""
     said = script(request.parts(), card.tags, house.catalogue.tags)
@@ -98,7 +125,11 @@ def planned(request: SpeakRequest, card: Card, house: House, streams: bool) -> t
 
 
 async def cast(
-    request: SpeakRequest, segments: tuple[Segment, ...], casting: Casting, options: type[Options]
+    request: SpeakRequest,
+    segments: tuple[Segment, ...],
+    casting: Casting,
+    options: type[Options],
+    defaults: Mapping[str, Any],
 ) -> tuple[Role, ...]:
     """Each turn has one voice, language and set of knobs; each is looked up once."""
     card = casting.card
@@ -108,7 +139,7 @@ async def cast(
             at = "" if segment.turn is None else f"turns[{segment.turn}]."
             voice = await casting.voice(segment.voice, f"{at}voice")
             language = language_of(segment.language or None, voice, card, f"{at}language")
-            played[segment.turn] = voice, language, knobs(options, segment.params, at, card)
+            played[segment.turn] = voice, language, knobs(options, {**defaults, **segment.params}, at, card)
     return tuple(
         Role(segment, *played[segment.turn], gain_db=gain_db(played[segment.turn][0], card, request.loudness))
         for segment in segments

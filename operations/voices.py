@@ -164,7 +164,9 @@ def _wanted(record: Record, asked: ListInput, card: Card | None) -> bool:
 
 
 def _speakable(record: Record, card: Card) -> bool:
-    if not card.clones or record.weights or (record.conditionals and not card.conditionals):
+    if record.weights and record.weights.partition("=")[0] != card.id:
+        return False
+    if not card.clones or (record.conditionals and not card.conditionals):
         return False
     return not record.language or card.crosslingual or card.speaks(record.language)
 

@@ -13,6 +13,7 @@ import numpy as np
 from basics.audio import Samples
 from basics.events import Audio, Done, Event, Failed
 from basics.settings import Settings
+from models import own
 from models.catalogue import Catalogue
 from models.engines.tone import Score, Tone
 from models.groups import table
@@ -35,7 +36,7 @@ async def standing(folder: Path, score: Score | None = None, **environment: str)
         replace(entry, engine=Tone.playing(score)) if entry.id == "tone" and score is not None else entry
         for entry in table()
     ]
-    house = houses.open(settings, Catalogue(settings, entries))
+    house = houses.open(settings, Catalogue(settings, entries, own.read(settings)))
     try:
         yield house
     finally:

@@ -210,9 +210,6 @@ class Library:
     def _check(self, record: Record) -> None:
         if not record.conditionals:
             _check_recorded(record)
-        if record.weights:
-            message = f"The voice `{record.id}` names weights of its own, which this version cannot load."
-            raise Failure("voice_unusable", message, field="voice")
         if self.rules.require_consent and not record.consent:
             raise no_consent(f"The voice `{record.id}` has none.", "voice")
 

@@ -267,7 +267,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"text": "hi", "keep": True}, "invalid_input"),
     ({"text": "hi", "s3Config": {"endpointUrl": "http://127.0.0.1:9"}}, "invalid_input"),
     ({"op": "speek", "text": "hi"}, "invalid_input"),
-    ({"op": "batch", "items": []}, "not_supported"),
+    ({"op": "batch", "items": []}, "invalid_input"),
     ({"op": ["speak"], "text": "hi"}, "invalid_input"),
     ({"openai_route": "/v1/audio/speech", "openai_input": {}}, "not_supported"),
 ]
