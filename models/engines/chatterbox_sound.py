@@ -1,0 +1,166 @@
+"""The sound half of Chatterbox: speech tokens become 24 kHz sound in the voice of a conditioning.
+
+    sound = Sound.load(folder / "s3gen.safetensors", "cpu", "fp32")
+    row = sound.begin(conditioning, seed, Knobs())
+    row.add(tokens)                          # as they come; `last=True` with the last of them
+    if row.offer: sound.flow([(row, row.offer[0]), ...])        # tokens into frames, many rows at once
+    if row.frames: samples = sound.vocode([row, ...])           # frames into sound, one array a row
+    row.over                                 # until then
+
+Rows of different voices, prompts and lengths share a pass and do not hear each other. It knows no text and no T3.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch  # type: ignore[import-not-found,unused-ignore]
+import torch.nn.functional as F  # type: ignore[import-not-found,unused-ignore]
+
+from basics.audio import Samples
+from models.engine import Conditioning
+from models.engines.chatterbox_flow import MEL, Window, flow
+from models.engines.chatterbox_noise import Noise, dice
+from models.engines.chatterbox_row import AHEAD, FRAMES, HELD_FRAMES, Knobs, Prompt, Row
+from models.engines.chatterbox_vocoder import FRAME, RATE, Stretch, Voiced, vocode
+
+Tensor = Any
+
+CONTEXT_TOKENS = 50
+"""Made before a chunk and held to while it is made: two seconds."""
+LOOK_BACK_FRAMES = 20
+"""What the vocoder hears again of what it has said, so that its layers are where they were."""
+FADE = 2 * FRAME
+"""Samples at a line's beginning: half of them silent, half faded in, as upstream does against remains of the prompt."""
+STEPS, STEPS_TURBO = 10, 2
+SILENCE = 4299
+"""A token of silence; three of them end what Turbo says."""
+
+
+class Sound:
+    rate = RATE
+
+    def __init__(self, net: Any) -> None:
+        """`net` is upstream's S3Gen."""
+        self.net = net
+        self.device = str(net.device)
+        self._limits = torch.cat([torch.zeros(FRAME), (1 - torch.cos(torch.linspace(0, torch.pi, FRAME))) / 2])
+
+    @classmethod
+    def load(cls, file: Path, device: str, dtype: str = "fp32") -> Self:
+        """Of `s3gen.safetensors`, `s3gen.pt` or Turbo's `s3gen_meanflow.safetensors`. The precision is the flow's."""
+        raise NotImplementedError
+
+    @property
+    def turbo(self) -> bool:
+        return bool(self.net.meanflow)
+
+    @property
+    def tail(self) -> tuple[int, ...]:
+        """Tokens to be added behind a line's last."""
+        return (SILENCE,) * 3 if self.turbo else ()
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator,unused-ignore]
+    def begin(self, conditioning: Conditioning, seed: int, knobs: Knobs | None = None) -> Row:
+        knobs = knobs or Knobs()
+        harmonics = self.net.mel2wav.nb_harmonics + 1
+        phases = torch.rand(harmonics, generator=dice(seed, 3, self.device), device=self.device)
+        phases = (2 * phases - 1) * torch.pi
+        phases[0] = 0.0
+        return Row(
+            prompt=self._prompt(conditioning, seed),
+            steps=knobs.steps or (STEPS_TURBO if self.turbo else STEPS),
+            guidance=0.0 if self.turbo else knobs.guidance,
+            whole=knobs.whole,
+            noise=Noise(seed, 0, MEL, 1, self.device),
+            hiss=Noise(seed, 2, harmonics, FRAME, self.device),
+            phases=phases,
+            turns=torch.zeros(harmonics, dtype=torch.float64, device=self.device),
+            mel=torch.zeros(MEL, 0, device=self.device),
+            source=torch.zeros(0, device=self.device),
+            over_now=torch.zeros(0, device=self.device),
+        )
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator,unused-ignore]
+    def flow(self, work: Sequence[tuple[Row, int]]) -> None:
+        """So many tokens of each row into frames, of which `row.frames` then tells."""
+        for steps in sorted({row.steps for row, _ in work}):
+            mine = [(row, size) for row, size in work if row.steps == steps]
+            made = flow(self.net.flow, [_window(row, size) for row, size in mine], steps)
+            for (row, size), mel in zip(mine, made, strict=True):
+                _keep(row, size, mel)
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator,unused-ignore]
+    def vocode(self, rows: Sequence[Row]) -> list[Samples]:
+        """The sound of the frames that each row has; joined, a row's are its line."""
+        voiced = vocode(self.net.mel2wav, [_stretch(row) for row in rows])
+        sounds = [self._sound(row, each) for row, each in zip(rows, voiced, strict=True)]
+        together = torch.cat(sounds).cpu().numpy().astype(np.float32)
+        return np.split(together, np.cumsum([len(each) for each in sounds])[:-1])
+
+    def _prompt(self, conditioning: Conditioning, seed: int) -> Prompt:
+        tokens = torch.from_numpy(np.array(conditioning["gen.prompt_token"], np.int64).reshape(-1))
+        mel = torch.from_numpy(np.array(conditioning["gen.prompt_feat"], np.float32).reshape(-1, MEL))
+        speaker = torch.from_numpy(np.array(conditioning["gen.embedding"], np.float32).reshape(1, -1))
+        length = min(len(tokens), int(conditioning["gen.prompt_token_len"].reshape(-1)[0]), len(mel) // FRAMES)
+        projected = self.net.flow.spk_embed_affine_layer(F.normalize(speaker.to(self.device), dim=1))
+        noise = torch.randn(MEL, FRAMES * length, generator=dice(seed, 1, self.device), device=self.device)
+        mel = mel[: FRAMES * length].T.contiguous().to(self.device)
+        return Prompt(tokens[:length].to(self.device), mel, projected[0], noise)
+
+    def _sound(self, row: Row, voiced: Voiced) -> Tensor:
+        """What goes out now; the row moves on to behind it."""
+        back = row.source.shape[0] // FRAME
+        final = FRAMES * row.done - row.voiced
+        held = 0 if row.last and row.done == len(row.tokens) else HELD_FRAMES * FRAME
+        kept = row.over_now.shape[0]
+        sound = voiced.sound[back * FRAME - kept : (back + final) * FRAME].clone()
+        if kept:
+            rise = torch.linspace(0, 1, kept, device=sound.device)
+            sound[:kept] = sound[:kept] * rise + row.over_now * (1 - rise)
+        at = row.voiced * FRAME - kept
+        if at < FADE:
+            limits = self._limits[at:].to(sound.device)[: len(sound)]
+            sound[: len(limits)] *= limits
+        end = (back + final) * FRAME
+        row.source = voiced.source[max(0, end - LOOK_BACK_FRAMES * FRAME) : end].clone()
+        row.turns = voiced.turns[:, back + final - 1].clone()
+        row.voiced += final
+        row.over_now = sound[len(sound) - held :]
+        row.hiss.let_go(row.voiced)
+        _forget(row)
+        return sound[: len(sound) - held]
+
+
+def _window(row: Row, size: int) -> Window:
+    """The prompt, what was made just before, the chunk and what is known of what comes."""
+    start = max(0, row.done - CONTEXT_TOKENS)
+    end = min(len(row.tokens), row.done + size + AHEAD)
+    context = row.mel[:, FRAMES * start - row.first : FRAMES * row.done - row.first]
+    noise = row.noise.frames(FRAMES * start, FRAMES * end)
+    return Window(row.prompt, row.tokens[start:end], context, noise, row.guidance)
+
+
+def _keep(row: Row, size: int, mel: Tensor) -> None:
+    start = max(0, row.done - CONTEXT_TOKENS)
+    before = row.mel[:, : FRAMES * row.done - row.first]
+    row.mel = torch.cat([before, mel[:, FRAMES * (row.done - start) :]], dim=1)
+    row.done += size
+    row.tail = row.first + row.mel.shape[1] - FRAMES * row.done
+    row.chunks += 1
+
+
+def _stretch(row: Row) -> Stretch:
+    start = row.voiced - row.source.shape[0] // FRAME
+    end = row.first + row.mel.shape[1]
+    noise = row.hiss.frames(row.voiced, end)
+    return Stretch(row.mel[:, start - row.first :], row.source, noise, row.phases, row.turns)
+
+
+def _forget(row: Row) -> None:
+    """What neither the next chunk's flow nor its vocoder looks back at."""
+    needed = min(row.voiced - LOOK_BACK_FRAMES, FRAMES * (row.done - CONTEXT_TOKENS))
+    if needed > row.first:
+        row.mel, row.first = row.mel[:, needed - row.first :].clone(), needed
+        row.noise.let_go(min(needed, FRAMES * (row.done - CONTEXT_TOKENS)))
