@@ -10,6 +10,7 @@
 Rows of different voices, prompts and lengths share a pass and do not hear each other. It knows no text and no T3.
 """
 
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -17,8 +18,12 @@ from typing import Any, Self
 import numpy as np
 import torch  # type: ignore[import-not-found,unused-ignore]
 import torch.nn.functional as F  # type: ignore[import-not-found,unused-ignore]
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch.overrides import TorchFunctionMode  # type: ignore[import-not-found,unused-ignore]
 
 from basics.audio import Samples
+from basics.errors import Failure
 from models.engine import Conditioning
 from models.engines.chatterbox_flow import MEL, Window, flow
 from models.engines.chatterbox_noise import Noise, dice
@@ -34,6 +39,9 @@ LOOK_BACK_FRAMES = 20
 FADE = 2 * FRAME
 """Samples at a line's beginning: half of them silent, half faded in, as upstream does against remains of the prompt."""
 STEPS, STEPS_TURBO = 10, 2
+PRECISIONS = {"": "float32", "fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+COMPUTED = {"tokenizer._mel_filters", "tokenizer.window"}
+"""What upstream computes as it builds the network, and publishes in some of the files."""
 SILENCE = 4299
 """A token of silence; three of them end what Turbo says."""
 
@@ -50,7 +58,22 @@ class Sound:
     @classmethod
     def load(cls, file: Path, device: str, dtype: str = "fp32") -> Self:
         """Of `s3gen.safetensors`, `s3gen.pt` or Turbo's `s3gen_meanflow.safetensors`. The precision is the flow's."""
-        raise NotImplementedError
+        if dtype not in PRECISIONS:
+            raise Failure("misconfigured", f"DTYPE: Chatterbox's flow comes in {', '.join(PRECISIONS)}, not `{dtype}`.")
+        from chatterbox.models.s3gen import S3Gen  # type: ignore[import-not-found,unused-ignore]
+
+        try:
+            with Unset():
+                net = S3Gen(meanflow="meanflow" in file.name)
+            missing, _ = net.load_state_dict(_read(file), strict=False)
+        except (SafetensorError, RuntimeError, OSError, ValueError, pickle.UnpicklingError) as error:
+            message = f"Chatterbox's {file.name} cannot be read; delete it and fetch it again."
+            raise Failure("weights_missing", message) from error
+        if set(missing) - COMPUTED:
+            raise Failure("weights_missing", f"Chatterbox's {file.name} lacks some of the network; fetch it again.")
+        net.to(device).eval()
+        net.flow.decoder.estimator.to(getattr(torch, PRECISIONS[dtype]))
+        return cls(net)
 
     @property
     def turbo(self) -> bool:
@@ -164,3 +187,20 @@ def _forget(row: Row) -> None:
     if needed > row.first:
         row.mel, row.first = row.mel[:, needed - row.first :].clone(), needed
         row.noise.let_go(min(needed, FRAMES * (row.done - CONTEXT_TOKENS)))
+
+
+class Unset(TorchFunctionMode):  # type: ignore[misc,unused-ignore]
+    """Networks are built without drawing the numbers that are loaded over: seconds of a cold start."""
+
+    _DRAWS = frozenset(getattr(torch.Tensor, name) for name in ("normal_", "uniform_"))
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in self._DRAWS:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    if file.suffix == ".safetensors":
+        return load_file(file)
+    return dict(torch.load(file, map_location="cpu", weights_only=True, mmap=True))

@@ -94,7 +94,7 @@ def _decode(net: Any, mel: Tensor, source: Tensor, frames: Sequence[int], sizes:
     size, hop = net.istft_params["n_fft"], net.istft_params["hop_len"]
     window = net.stft_window.to(mel.device)
     spectra = _spectra(source, frames, window, hop)
-    x = net.conv_pre(mel)
+    x = _kept(net.conv_pre(mel), sizes)
     for level, up in enumerate(net.ups):
         sizes = None if sizes is None else sizes * up.stride[0]
         x = up(F.leaky_relu(x, net.lrelu_slope))
