@@ -24,15 +24,13 @@ class Window:
 
     prompt: Prompt
     tokens: Sequence[int]
-    context: Tensor
-    """(80, frames) already made of the first of these tokens, and held to."""
     noise: Tensor
     """(80, frames) of all of these tokens."""
     guidance: float
 
 
 def flow(net: Any, windows: Sequence[Window], steps: int) -> list[Tensor]:
-    """(80, frames) of each window's tokens; what `context` covers comes again and means nothing."""
+    """(80, frames) of each window's tokens."""
     device = net.input_embedding.weight.device
     before = [len(each.prompt.tokens) for each in windows]
     lengths = [own + len(each.tokens) for own, each in zip(before, windows, strict=True)]
@@ -44,7 +42,7 @@ def flow(net: Any, windows: Sequence[Window], steps: int) -> list[Tensor]:
         tokens[row, own : lengths[row]] = torch.tensor(each.tokens, device=device)
         start = FRAMES * own
         noise[row, :, :start], noise[row, :, start : FRAMES * lengths[row]] = each.prompt.noise, each.noise
-        held[row, :, :start], held[row, :, start : start + each.context.shape[1]] = each.prompt.mel, each.context
+        held[row, :, :start] = each.prompt.mel
     sizes = None if min(lengths) == max(lengths) else torch.tensor(lengths, device=device)
     meaning = encode(net, tokens, sizes)
     speakers = torch.stack([each.prompt.speaker for each in windows])

@@ -63,7 +63,7 @@ class Row:
     turns: Tensor
     """(harmonics,) float64: where each has come to at `voiced`, in turns."""
     mel: Tensor
-    """(80, frames) from frame `first` on: what is final and still needed, then `tail` provisional frames."""
+    """(80, frames) from frame `first` on: what is final and still looked at, then a first guess of what follows."""
     source: Tensor
     """(samples,) that ends at frame `voiced`: as much as the vocoder looks back."""
     over_now: Tensor
@@ -74,7 +74,6 @@ class Row:
     done: int = 0
     """Tokens whose frames are final."""
     first: int = 0
-    tail: int = 0
     voiced: int = 0
     """Frames given to the vocoder."""
     chunks: int = 0

@@ -33,9 +33,10 @@ from models.engines.chatterbox_vocoder import FRAME, RATE, Stretch, Voiced, voco
 Tensor = Any
 
 CONTEXT_TOKENS = 50
-"""Made before a chunk and held to while it is made: two seconds."""
-LOOK_BACK_FRAMES = 20
-"""What the vocoder hears again of what it has said, so that its layers are where they were."""
+"""Before a chunk, two seconds, that are drawn again with it from the same noise. Holding them to what was heard, as
+a prompt is, put random networks further from the whole pass, with a step at the border."""
+LOOK_BACK_FRAMES = 16
+"""What the vocoder hears again of what it has said: 12 bring its layers to where they were."""
 FADE = 2 * FRAME
 """Samples at a line's beginning: half of them silent, half faded in, as upstream does against remains of the prompt."""
 STEPS, STEPS_TURBO = 10, 2
@@ -151,27 +152,26 @@ class Sound:
         row.turns = voiced.turns[:, back + final - 1].clone()
         row.voiced += final
         row.over_now = sound[len(sound) - held :]
-        row.hiss.let_go(row.voiced)
         _forget(row)
         return sound[: len(sound) - held]
 
 
 def _window(row: Row, size: int) -> Window:
-    """The prompt, what was made just before, the chunk and what is known of what comes."""
-    start = max(0, row.done - CONTEXT_TOKENS)
-    end = min(len(row.tokens), row.done + size + AHEAD)
-    context = row.mel[:, FRAMES * start - row.first : FRAMES * row.done - row.first]
+    """The prompt, what comes before the chunk, the chunk and what is known of what follows."""
+    start, end = _start(row), min(len(row.tokens), row.done + size + AHEAD)
     noise = row.noise.frames(FRAMES * start, FRAMES * end)
-    return Window(row.prompt, row.tokens[start:end], context, noise, row.guidance)
+    return Window(row.prompt, row.tokens[start:end], noise, row.guidance)
 
 
 def _keep(row: Row, size: int, mel: Tensor) -> None:
-    start = max(0, row.done - CONTEXT_TOKENS)
     before = row.mel[:, : FRAMES * row.done - row.first]
-    row.mel = torch.cat([before, mel[:, FRAMES * (row.done - start) :]], dim=1)
+    row.mel = torch.cat([before, mel[:, FRAMES * (row.done - _start(row)) :]], dim=1)
     row.done += size
-    row.tail = row.first + row.mel.shape[1] - FRAMES * row.done
     row.chunks += 1
+
+
+def _start(row: Row) -> int:
+    return max(0, row.done - CONTEXT_TOKENS)
 
 
 def _stretch(row: Row) -> Stretch:
@@ -182,11 +182,11 @@ def _stretch(row: Row) -> Stretch:
 
 
 def _forget(row: Row) -> None:
-    """What neither the next chunk's flow nor its vocoder looks back at."""
-    needed = min(row.voiced - LOOK_BACK_FRAMES, FRAMES * (row.done - CONTEXT_TOKENS))
-    if needed > row.first:
-        row.mel, row.first = row.mel[:, needed - row.first :].clone(), needed
-        row.noise.let_go(min(needed, FRAMES * (row.done - CONTEXT_TOKENS)))
+    """What no later chunk looks back at."""
+    needed = max(0, row.voiced - LOOK_BACK_FRAMES)
+    row.mel, row.first = row.mel[:, needed - row.first :].clone(), needed
+    row.hiss.let_go(row.voiced)
+    row.noise.let_go(FRAMES * _start(row))
 
 
 class Unset(TorchFunctionMode):  # type: ignore[misc,unused-ignore]
