@@ -11,7 +11,7 @@ from typing import Any
 
 from basics.errors import Failure
 from basics.events import Done, Event, Failed
-from operations import models, speak, system, voices
+from operations import convert, models, speak, system, voices
 from operations.house import House
 from operations.job import Job
 from operations.voice_trial import try_voice
@@ -22,6 +22,7 @@ Operation = Callable[[Job, House], AsyncGenerator[Event, None]]
 
 OPERATIONS: dict[str, Operation] = {
     "speak": speak.speak,
+    "convert": convert.convert,
     "models.list": models.list_models,
     "models.get": models.get_model,
     "voices.create": voices.create,
@@ -36,7 +37,7 @@ OPERATIONS: dict[str, Operation] = {
     "system.warm": system.warm,
 }
 
-LATER = ("batch convert lexicons.put lexicons.list lexicons.delete jobs.list jobs.get jobs.audio jobs.cancel").split()
+LATER = ("batch lexicons.put lexicons.list lexicons.delete jobs.list jobs.get jobs.audio jobs.cancel").split()
 """Operations of the contract that this version does not have yet: refused, never ignored."""
 
 

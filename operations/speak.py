@@ -16,6 +16,7 @@ from basics.events import Done, Event
 from models import catalogue
 from models.card import Card
 from models.engine import Options
+from operations.convert_input import ConvertRequest
 from operations.house import House
 from operations.inputs import told
 from operations.job import Job
@@ -41,10 +42,14 @@ async def speak(job: Job, house: House) -> AsyncGenerator[Event, None]:
     if request.dry_run:
         yield Done(forecast(order))
         return
-    rooms = synthesis.Rooms(house.manager, house.conditioning, delivery, house.clock, house.settings.gpu_price_per_hour)
-    async with aclosing(synthesis.perform(order, rooms)) as events:
+    async with aclosing(synthesis.perform(order, rooms(house, delivery))) as events:
         async for event in events:
             yield event
+
+
+def rooms(house: House, delivery: Delivery) -> synthesis.Rooms:
+    price = house.settings.gpu_price_per_hour
+    return synthesis.Rooms(house.manager, house.conditioning, delivery, house.clock, price)
 
 
 async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Delivery) -> Order:
@@ -110,7 +115,9 @@ async def cast(
     )
 
 
-async def take_in(job: Job, request: SpeakRequest, house: House, reference: Any, transcript: str, field: str) -> Voice:
+async def take_in(
+    job: Job, request: SpeakRequest | ConvertRequest, house: House, reference: Any, transcript: str, field: str
+) -> Voice:
     """A voice that came with the request."""
     if house.settings.require_consent:
         raise no_consent("A voice that comes with a request has no place for one.", field)
@@ -139,7 +146,7 @@ def gain_db(voice: Voice, card: Card, loudness: float | None) -> float:
     return stream_gain_db(sum((lufs or 0.0) * share for lufs, share in known), loudness)
 
 
-def others(request: SpeakRequest, card: Card, seconds: float) -> dict[str, int]:
+def others(request: SpeakRequest | ConvertRequest, card: Card, seconds: float) -> dict[str, int]:
     """What the other formats would come to, the best sounding first."""
     found = {}
     for name in ("flac", "opus", "mp3", "aac"):

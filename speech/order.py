@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass
 
+from basics.audio import Samples
 from models.card import Card
 from models.engine import Options
 from speech.formats import Output
@@ -21,6 +22,12 @@ class Role:
     options: Options
     gain_db: float
     """Brings the voice, as the model speaks it, to the loudness asked for. 0 where it was not measured."""
+    source: Samples | None = None
+    """The sound to be said again instead of text, at the card's rate."""
+
+    def seconds(self, card: Card) -> float:
+        """About how long it plays at speed 1."""
+        return card.seconds(self.segment.text) if self.source is None else len(self.source) / card.rate
 
 
 @dataclass(frozen=True, slots=True, eq=False)

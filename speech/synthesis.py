@@ -146,9 +146,10 @@ async def cast(order: Order, resident: Resident, conditioning: Conditioning) -> 
             options=role.options,
             seed=(order.seed + index * GOLDEN) % 2**63,
             speed=(speed := native_speed(order, role.segment.speed)),
-            longest=order.card.seconds(role.segment.text) / speed * RUNAWAY_TIMES + RUNAWAY_SECONDS,
+            longest=role.seconds(order.card) / speed * RUNAWAY_TIMES + RUNAWAY_SECONDS,
             before=texts[index],
             after=texts[index + 2],
+            source=role.source,
         )
         for index, role in enumerate(order.roles)
     ]
