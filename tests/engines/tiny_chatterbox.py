@@ -114,8 +114,8 @@ def _voiced(sings: Any) -> Any:
     return sings
 
 
-def _thinker(kind: str) -> Any:
-    from chatterbox.models.t3 import T3  # type: ignore[import-not-found,unused-ignore]
+def settings(kind: str) -> Any:
+    """T3's, of one of the three."""
     from chatterbox.models.t3.modules.t3_config import T3Config  # type: ignore[import-not-found,unused-ignore]
 
     settings = T3Config.multilingual() if kind == "multilingual" else T3Config.english_only()
@@ -124,7 +124,13 @@ def _thinker(kind: str) -> Any:
         settings.llama_config_name, settings.speech_tokens_dict_size = "GPT2_medium", 6563
         settings.input_pos_emb, settings.speech_cond_prompt_len = None, 375
         settings.use_perceiver_resampler = settings.emotion_adv = False
-    thinker = T3(settings)
+    return settings
+
+
+def _thinker(kind: str) -> Any:
+    from chatterbox.models.t3 import T3  # type: ignore[import-not-found,unused-ignore]
+
+    thinker = T3(settings(kind))
     thinker.speech_head.weight.normal_(std=0.5)
     return thinker
 
