@@ -35,6 +35,8 @@ class Card:
     """Whether a preset may speak another language than its own."""
     clones: bool = False
     converts: bool = False
+    watermarks: bool = False
+    """Whether its files carry a watermark in the sound, as upstream's do."""
     streams: bool = False
     """Whether sound of a line comes before the line is done."""
     whole: bool = True

@@ -28,6 +28,7 @@ from operations.job import Job
 from operations.places import reachable
 from operations.request import SEEDS
 from operations.speak import forecast, gain_db, knobs, others, rooms, take_in, warnings
+from operations.stamping import stamping
 from speech import synthesis
 from speech.casting import Casting
 from speech.delivery import Delivery
@@ -64,6 +65,7 @@ async def ordered(request: ConvertRequest, job: Job, house: House, delivery: Del
     if request.keep and not streams:
         raise Failure("invalid_input", "`keep` is for `delivery: stream`; files are kept anyway.", field="keep")
     output = output_for(request.format, request.sample_rate, request.bitrate, card.rate, streaming=streams)
+    tagged, watermark = stamping(request, entry, card)
     options = knobs(catalogue.engine_class(entry).Options, request.params, "", card)
     casting = Casting(card, house.library, house.settings.voice_aliases, partial(take_in, job, request, house))
     asked = request.voice if isinstance(request.voice, str) else request.voice.model_dump(exclude_none=True)
@@ -76,7 +78,7 @@ async def ordered(request: ConvertRequest, job: Job, house: House, delivery: Del
     )
     seconds = sum(each.pause + len(each.samples) / card.rate for each in heard)
     size = estimate_bytes(output.format, output.rate, output.bitrate, seconds, streaming=streams)
-    stamp = Stamp(card.id, card.revision, voice.kind) if request.stamp == "metadata" else None
+    stamp = Stamp(card.id, card.revision, voice.kind) if tagged else None
     return Order(
         id=job.id,
         card=card,
@@ -96,6 +98,7 @@ async def ordered(request: ConvertRequest, job: Job, house: House, delivery: Del
         received=job.received,
         execution_seconds=house.settings.execution_seconds,
         cancel=job.cancel,
+        watermark=watermark,
         warnings=tuple(warnings(Script(()), output.format if stamp else None, seconds, entry.id, house)),
     )
 

@@ -22,6 +22,7 @@ from operations.inputs import told
 from operations.job import Job
 from operations.places import reachable
 from operations.request import SpeakRequest, derive_seed
+from operations.stamping import stamping
 from speech import synthesis
 from speech.casting import Casting, language_of
 from speech.delivery import Delivery
@@ -67,7 +68,8 @@ async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Deliv
     seconds = estimate(segments, card, after=said.after)
     size = estimate_bytes(output.format, output.rate, output.bitrate, seconds, streaming=streams)
     kind = delivery.choose(request.delivery, size, others(request, card, seconds))
-    stamp = Stamp(card.id, card.revision, roles[0].voice.kind) if request.stamp == "metadata" else None
+    tagged, watermark = stamping(request, entry, card)
+    stamp = Stamp(card.id, card.revision, roles[0].voice.kind) if tagged else None
     return Order(
         id=job.id,
         card=card,
@@ -87,6 +89,7 @@ async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Deliv
         received=job.received,
         execution_seconds=house.settings.execution_seconds,
         cancel=job.cancel,
+        watermark=watermark,
         warnings=tuple(warnings(said, output.format if stamp else None, seconds, entry.id, house)),
     )
 

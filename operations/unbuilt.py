@@ -25,12 +25,6 @@ UNBUILT: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
         "Speaking without the engine's own reading of numbers and abbreviations",
         "Leave `normalize` out.",
     ),
-    (
-        "stamp",
-        lambda asked: asked.stamp in ("watermark", "both"),
-        "A watermark",
-        "`metadata` says in the file that it is synthetic.",
-    ),
 )
 
 

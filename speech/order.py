@@ -1,11 +1,13 @@
 """An order: everything decided about one piece of speech, before anything is loaded or computed."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from basics.audio import Samples
 from models.card import Card
 from models.engine import Options
+from models.watermark import Watermark
 from speech.formats import Output
 from speech.plan import Segment
 from speech.stamp import Stamp
@@ -44,6 +46,7 @@ class Order:
     loudness: float | None
     """LUFS; None leaves the level as it is."""
     stamp: Stamp | None
+    """What the file's tags say."""
     asked: str
     """The delivery that was asked for."""
     delivery: str
@@ -62,6 +65,8 @@ class Order:
     """After which the platform kills the job."""
     cancel: threading.Event
     warnings: tuple[str, ...] = ()
+    watermark: Callable[[], Watermark] | None = None
+    """Loads what marks the sound of a file."""
 
     @property
     def streams(self) -> bool:
