@@ -17,7 +17,6 @@ from typing import Any, Self
 import numpy as np
 import torch  # type: ignore[import-not-found,unused-ignore]
 import torch.nn.functional as F  # type: ignore[import-not-found,unused-ignore]
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from basics.errors import Failure
@@ -60,8 +59,6 @@ class Kind:
 
 ENGLISH = Kind()
 MULTILINGUAL = Kind(guard=True)
-MULTILINGUAL_3 = Kind()
-"""Its third version, trained not to need the guard."""
 TURBO = Kind(llama=False, order=("temperature", "nucleus", "penalty"), heard=(), begins=1)
 
 
@@ -86,13 +83,7 @@ class Thinker:
     def load(cls, file: Path, device: str, dtype: str, kind: Kind) -> Self:
         if dtype not in PRECISIONS:
             raise Failure("misconfigured", f"DTYPE: Chatterbox comes in {', '.join(PRECISIONS)}, not `{dtype}`.")
-        try:
-            return cls(load_file(file, device=device), kind, device, PRECISIONS[dtype])
-        except (SafetensorError, OSError, KeyError, RuntimeError) as error:
-            if isinstance(error, torch.OutOfMemoryError):
-                raise
-            message = f"Chatterbox's {file.name} cannot be read; delete it and fetch it again."
-            raise Failure("weights_missing", message) from error
+        return cls(load_file(file, device=device), kind, device, PRECISIONS[dtype])
 
     def decoder(self, room: int, frames: int = FRAMES) -> Decoder:
         """For so many lines at once, each with a mate where the model is guided."""

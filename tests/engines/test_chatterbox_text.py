@@ -1,6 +1,5 @@
 """Chatterbox's reading against upstream's own, where upstream's can be had without the internet."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +32,11 @@ SPOKEN = {
     "hi": "नमस्ते दुनिया",
     "zh": "今天天气很好，我们去公园。",
 }
-CANGJIE = ["今\tOIN", "天\tMK", "气\tOMN", "好\tVND", "我\tHQI", "们\tOLS", "去\tGI", "公\tCI", "园\tWMMU", "很\tMK"]
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    into = tiny_chatterbox.make(tmp_path_factory.mktemp("chatterbox"))
-    (into / "multilingual" / "Cangjie5_TC.json").write_text(json.dumps(CANGJIE))
-    return into
+    return tiny_chatterbox.make(tmp_path_factory.mktemp("chatterbox"))
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -79,7 +75,7 @@ def _theirs(weights: Path, text: str, language: str) -> list[int]:
     from chatterbox.models.tokenizers import tokenizer as theirs  # type: ignore[import-not-found,unused-ignore]
 
     def mapping(self: Any, model_dir: Any = None) -> None:
-        for entry in CANGJIE:
+        for entry in tiny_chatterbox.CANGJIE:
             word, code = entry.split("\t")
             self.word2cj[word] = code
             self.cj2word.setdefault(code, []).append(word)

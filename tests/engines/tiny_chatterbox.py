@@ -7,10 +7,13 @@ full size: the heads are sharpened so that the likeliest token is clear, and the
 """
 
 import contextlib
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from models.engines.shims import stand_ins
 
 SEED = 20_261_121
 WIDTH, LAYERS = 64, 2
@@ -18,27 +21,30 @@ PROMPT_TOKENS = 50
 """Of the voice in `conds.pt`: two seconds."""
 TAGS = "[laugh] [chuckle] [gasp] [cough] [sigh] [groan] [sniff] [shush] [clear throat]".split("] ")
 LANGUAGES = "ar da de el en es fi fr he hi it ja ko ms nl no pl pt ru sv sw tr zh".split()
+CANGJIE = ["今\tOIN", "天\tMK", "气\tOMN", "好\tVND", "我\tHQI", "去\tGI", "公\tCI", "园\tWMMU", "很\tMK"]
+"""How some characters are typed; two of them by the same keys."""
 TURBO_WORDS, TURBO_ALL = 50_257, 50_276
 """Of Turbo's tokenizer: GPT-2's, and with the tags."""
 
 
-def make(into: Path, *, full: bool = False) -> Path:
-    """The folder, with the three models in it."""
-    with contextlib.nullcontext() if full else small():
-        _make(into)
+def make(into: Path, *, full: bool = False, frames: int = 0) -> Path:
+    """The folder, with the three models in it. Lines end after about so many `frames`, where that is not 0."""
+    with stand_ins(), contextlib.nullcontext() if full else small():
+        _make(into, frames)
     return into
 
 
 @contextlib.contextmanager
 def small() -> Iterator[None]:
     """Upstream's sizes made tiny, in this process, until it is left."""
-    from chatterbox.models.s3gen import s3gen  # type: ignore[import-not-found,unused-ignore]
-    from chatterbox.models.t3 import llama_configs  # type: ignore[import-not-found,unused-ignore]
-    from chatterbox.models.t3.inference import (  # type: ignore[import-not-found,unused-ignore]
-        alignment_stream_analyzer as analyser,
-    )
-    from chatterbox.models.t3.modules import cond_enc  # type: ignore[import-not-found,unused-ignore]
-    from s3tokenizer.model_v2 import S3TokenizerV2  # type: ignore[import-not-found,unused-ignore]
+    with stand_ins():
+        from chatterbox.models.s3gen import s3gen  # type: ignore[import-not-found,unused-ignore]
+        from chatterbox.models.t3 import llama_configs  # type: ignore[import-not-found,unused-ignore]
+        from chatterbox.models.t3.inference import (  # type: ignore[import-not-found,unused-ignore]
+            alignment_stream_analyzer as analyser,
+        )
+        from chatterbox.models.t3.modules import cond_enc  # type: ignore[import-not-found,unused-ignore]
+        from s3tokenizer.model_v2 import S3TokenizerV2  # type: ignore[import-not-found,unused-ignore]
 
     configs = llama_configs.LLAMA_CONFIGS
     heads = {"num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": WIDTH // 4}
@@ -73,7 +79,7 @@ def _shrink(undo: contextlib.ExitStack, module: Any, name: str, **sizes: Any) ->
     setattr(module, name, lambda *given, **named: real(*given, **{**named, **sizes}))
 
 
-def _make(into: Path) -> None:
+def _make(into: Path, frames: int) -> None:
     import torch  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.s3gen import S3Gen  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.voice_encoder import VoiceEncoder  # type: ignore[import-not-found,unused-ignore]
@@ -91,11 +97,12 @@ def _make(into: Path) -> None:
         save_file(_plain(sings), english / "s3gen.safetensors")
         torch.save(sings.state_dict(), multilingual / "s3gen.pt")
         save_file(_plain(_voiced(S3Gen(meanflow=True))), turbo / "s3gen_meanflow.safetensors")
-        save_file(_plain(_thinker("english")), english / "t3_cfg.safetensors")
-        save_file(_plain(_thinker("multilingual")), multilingual / "t3_mtl23ls_v2.safetensors")
-        save_file(_plain(_thinker("turbo")), turbo / "t3_turbo_v1.safetensors")
+        save_file(_plain(_thinker("english", frames)), english / "t3_cfg.safetensors")
+        save_file(_plain(_thinker("multilingual", frames)), multilingual / "t3_mtl23ls_v2.safetensors")
+        save_file(_plain(_thinker("turbo", frames)), turbo / "t3_turbo_v1.safetensors")
         for folder, tokens in ((english, 150), (multilingual, 150), (turbo, 375)):
             torch.save(_voice(tokens), folder / "conds.pt")
+    (multilingual / "Cangjie5_TC.json").write_text(json.dumps(CANGJIE), encoding="utf-8")
     _letters(english / "tokenizer.json")
     _letters(multilingual / "grapheme_mtl_merged_expanded_v1.json", [f"[{code}]" for code in LANGUAGES])
     _bytes(turbo)
@@ -127,12 +134,32 @@ def settings(kind: str) -> Any:
     return settings
 
 
-def _thinker(kind: str) -> Any:
+def _thinker(kind: str, frames: int) -> Any:
     from chatterbox.models.t3 import T3  # type: ignore[import-not-found,unused-ignore]
 
     thinker = T3(settings(kind))
     thinker.speech_head.weight.normal_(std=0.5)
+    if thinker.dim == WIDTH:  # so that what is far off is heard too
+        for name, weight in thinker.tfmr.named_parameters():
+            weight.mul_(1 if weight.dim() == 1 or name == "wpe.weight" else 5)
+    if kind != "turbo":
+        thinker.cond_enc.emotion_adv_fc.weight.normal_()
+    if frames:
+        _tire(thinker, kind, frames)
     return thinker
+
+
+def _tire(thinker: Any, kind: str, frames: int) -> None:
+    """The further a line has come, the more its places say that it should end."""
+    import torch
+
+    places = thinker.tfmr.wpe.weight if kind == "turbo" else thinker.speech_pos_emb.emb.weight
+    begin = 440 if kind == "turbo" else 0  # Turbo counts from the voice on
+    end = torch.nn.functional.normalize(torch.randn(places.shape[1]), dim=0)
+    tired = (torch.arange(len(places)) - begin - frames / 2).clamp(min=0) / frames
+    places.add_(30 * tired.clamp(max=2)[:, None] * end)
+    thinker.speech_head.weight[6562] = 8 * end
+    thinker.speech_head.weight[17] = 6 * end  # said twice, it ends what the multilingual model's guard holds on to
 
 
 def _voice(tokens: int) -> dict[str, Any]:
