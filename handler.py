@@ -1,7 +1,8 @@
-"""The door: a RunPod job in, events out, and the three ways to start. No logic.
+"""The door: a RunPod job in, events out, and the four ways to start. No logic.
 
     python handler.py                     by hand: speaks test_input.json, or --text, into out/
     python handler.py --rp_serve_api      the SDK's local server; also its realtime mode
+    MODE=http python handler.py           the HTTP server of `server/`
     on RunPod                             the SDK's loop over the queue
 
 Start reading at `handler_for`. What an answer looks like on the queue is in `operations/queue.py`, how the worker
@@ -88,7 +89,9 @@ def main(arguments: Sequence[str], opened: Opening = opened, sdk: str = "") -> i
         if unbuilt := settings.unbuilt():
             log.warning("set_but_not_built", extra={"variables": ",".join(unbuilt)})
         if settings.mode == "http":
-            raise Failure("misconfigured", "MODE=http is not built into this version; unset it for the queue.")
+            from server.serving import serve as serve_http
+
+            return serve_http(settings)
         if door == "hand" and not chosen.rp_serve_api:
             return by_hand(settings, chosen, strange, opened)
         house = _beside_the_sdk(settings, opened)

@@ -11,7 +11,7 @@ from typing import Any
 
 from basics.errors import Failure
 from basics.events import Done, Event, Failed
-from operations import convert, models, speak, system, voices
+from operations import convert, live, models, speak, system, voices
 from operations.house import House
 from operations.job import Job
 from operations.voice_trial import try_voice
@@ -69,6 +69,8 @@ async def answer(job: Job, house: House) -> AsyncGenerator[Event, None]:
 def _choose(job: Job) -> Operation:
     if not isinstance(job.input, dict):
         raise Failure("invalid_input", "`input` must be a JSON object.", field="input")
+    if job.written is not None:
+        return live.live
     if "openai_route" in job.input:
         raise Failure("not_supported", "The OpenAI routes are not built into this version; send a plain job.")
     name = job.input.get("op", "speak")

@@ -38,17 +38,18 @@ from voices.voice import Voice
 
 async def speak(job: Job, house: House) -> AsyncGenerator[Event, None]:
     request = await asyncio.to_thread(SpeakRequest.parse, job.input)
-    delivery = await Delivery.of_job(house.settings, house.bucket, request.s3 if job.s3 is None else job.s3)
+    s3 = request.s3 if job.s3 is None else job.s3
+    delivery = await Delivery.of_job(house.settings, house.bucket, s3, wide=job.wide)
     order = await ordered(request, job, house, delivery)
     if request.dry_run:
         yield Done(forecast(order))
         return
-    async with aclosing(synthesis.perform(order, rooms(house, delivery))) as events:
+    async with aclosing(synthesis.perform(order, rooms_of(house, delivery))) as events:
         async for event in events:
             yield event
 
 
-def rooms(house: House, delivery: Delivery) -> synthesis.Rooms:
+def rooms_of(house: House, delivery: Delivery) -> synthesis.Rooms:
     price = house.settings.gpu_price_per_hour
     return synthesis.Rooms(house.manager, house.conditioning, delivery, house.clock, price)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from basics.errors import Failure
-from basics.limits import ANSWER_BYTES, base64_bytes, fits_answer, fits_inline, json_bytes
+from basics.limits import ANSWER_BYTES, WIDE_BYTES, base64_bytes, fits_answer, fits_inline, json_bytes
 from basics.settings import Settings
 from speech.formats import FORMATS
 from store.bucket import Bucket, unsigned
@@ -102,16 +102,20 @@ class Delivery:
     has_volume: bool
     """Whether `auto` may choose the volume; asked for by name it is always there."""
     url_seconds: int
+    wide: bool = False
+    """Whether a file that is asked for inline travels as a body, whatever it weighs."""
     now: Callable[[], datetime] = now
 
     @classmethod
-    async def of_job(cls, settings: Settings, worker: Bucket | None, s3: Any = None) -> "Delivery":
+    async def of_job(
+        cls, settings: Settings, worker: Bucket | None, s3: Any = None, *, wide: bool = False
+    ) -> "Delivery":
         """`s3`, the job's bucket, goes before the worker's; it is judged here, before any work is done for it."""
         bucket = worker
         if s3 is not None:
             bucket = Bucket(BucketConfig.of_job(s3, settings.allow_hosts))
             await asyncio.to_thread(bucket.check)
-        return cls(bucket, Folder(settings.output_dir), settings.has_volume, settings.bucket_url_seconds)
+        return cls(bucket, Folder(settings.output_dir), settings.has_volume, settings.bucket_url_seconds, wide)
 
     @property
     def has_bucket(self) -> bool:
@@ -126,6 +130,8 @@ class Delivery:
     def choose(self, asked: str, estimate_bytes: int, others: Mapping[str, int] | None = None) -> str:
         if asked == "url" and self.bucket is not None and not self.bucket.presigns:
             raise unsigned(self.bucket.config)
+        if asked == "inline" and self.wide and estimate_bytes <= WIDE_BYTES:
+            return asked
         return choose(asked, estimate_bytes, self.has_bucket, self.has_volume, others)
 
     async def deliver(
@@ -161,7 +167,7 @@ class Delivery:
         return Delivered(where | about, None, warnings, partial(asyncio.to_thread, takes_back))
 
     def _settled(self, kind: str, asked: str, size: int, rest_bytes: int) -> str:
-        if kind != "inline":
+        if kind != "inline" or (self.wide and asked == "inline" and size <= WIDE_BYTES):
             return kind
         fits = fits_answer(size, rest_bytes)
         if fits and (asked == "inline" or fits_inline(size)):

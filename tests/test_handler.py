@@ -84,7 +84,7 @@ def test_by_hand_a_failed_job_ends_with_one_and_says_why() -> None:
     ("environment", "says"),
     [
         ({"MAX_BATCH": "none"}, "MAX_BATCH"),
-        ({"MODE": "http"}, "MODE=http"),
+        ({"MODE": "http", "PORT": "none"}, "PORT"),
         ({"FAKE_START": "weights_missing"}, "weights_missing"),
     ],
 )
