@@ -30,3 +30,7 @@ class Job:
     """Live speech: the text as it comes. `input` is then a speak input without text."""
     wide: bool = False
     """Whether its door carries an inline file of any size; RunPod's queue does not."""
+    batch: str = ""
+    """The batch it is part of, if any: history finds its jobs by it."""
+    accepted: bool = False
+    """Whether somebody accepted it into the history before it began, and tells of it from then on."""

@@ -120,13 +120,20 @@ async def cast(
 
 
 async def take_in(
-    job: Job, request: SpeakRequest | ConvertRequest, house: House, reference: Any, transcript: str, field: str
+    job: Job,
+    request: SpeakRequest | ConvertRequest,
+    house: House,
+    reference: Any,
+    transcript: str,
+    field: str,
+    card: Card,
 ) -> Voice:
     """A voice that came with the request."""
     if house.settings.require_consent:
         raise no_consent("A voice that comes with a request has no place for one.", field)
     places = await asyncio.to_thread(reachable, house, request.s3 if job.s3 is None else job.s3)
-    return await house.inline.voice(reference, transcript, places, job.cancel, field)
+    reads = card.reference[1] if card.transcript != "unread" else None
+    return await house.inline.voice(reference, transcript, places, job.cancel, field, reads)
 
 
 def knobs(options: type[Options], params: Any, at: str, card: Card) -> Options:

@@ -80,6 +80,8 @@ class Delivered:
     warnings: tuple[str, ...]
     withdraw: Callable[[], Awaitable[None]]
     """Takes the stored file away again: for a job that fails or is cancelled after its delivery."""
+    location: str = ""
+    """Which of the worker's own places has it, and its key there; empty where it is nowhere, or in a job's bucket."""
 
     @property
     def answer(self) -> dict[str, Any]:
@@ -105,6 +107,8 @@ class Delivery:
     wide: bool = False
     """Whether a file that is asked for inline travels as a body, whatever it weighs."""
     now: Callable[[], datetime] = now
+    own: bool = True
+    """Whether the bucket is the worker's, so that it can be reached when the job is over."""
 
     @classmethod
     async def of_job(
@@ -115,7 +119,9 @@ class Delivery:
         if s3 is not None:
             bucket = Bucket(BucketConfig.of_job(s3, settings.allow_hosts))
             await asyncio.to_thread(bucket.check)
-        return cls(bucket, Folder(settings.output_dir), settings.has_volume, settings.bucket_url_seconds, wide)
+        own = bucket is worker
+        places = Folder(settings.output_dir), settings.has_volume, settings.bucket_url_seconds
+        return cls(bucket, *places, wide=wide, own=own)
 
     @property
     def has_bucket(self) -> bool:
@@ -164,7 +170,9 @@ class Delivery:
         key = self._key(recording, job_id)
         takes_back = partial(_take_back, place, key)
         where = await _unless_left(partial(self._keep, place, key, recording), takes_back, cancel)
-        return Delivered(where | about, None, warnings, partial(asyncio.to_thread, takes_back))
+        kept = "volume" if settled == "volume" else "bucket" if self.own else ""
+        location = f"{kept}:{key}" if kept else ""
+        return Delivered(where | about, None, warnings, partial(asyncio.to_thread, takes_back), location)
 
     def _settled(self, kind: str, asked: str, size: int, rest_bytes: int) -> str:
         if kind != "inline" or (self.wide and asked == "inline" and size <= WIDE_BYTES):

@@ -177,7 +177,7 @@ def done(result: dict[str, Any], delivered: Delivered | None, take: Take, watch:
     if delivered is None:
         return Done(result | {"audio": take.about()})
     result["warnings"] += delivered.warnings
-    return Done(result | delivered.answer, delivered.data)
+    return Done(result | delivered.answer, delivered.data, delivered.location)
 
 
 async def in_time(order: Order, clock: Clock, doing: Awaitable[T]) -> T:

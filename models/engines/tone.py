@@ -84,6 +84,8 @@ class Tone(Engine):
         crosslingual=True,
         clones=True,
         converts=True,
+        reference=(0.0, 15.0),
+        transcript="unread",
         streams=True,
         whole=False,
         blends=True,
