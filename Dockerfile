@@ -9,14 +9,18 @@ ARG PYTHON_TAG=3.11-slim-bookworm
 FROM python:${PYTHON_TAG} AS environment
 ARG GROUP=cloning
 ARG LISTENING=0
-# Where pip finds what the public registry has not: the CPU build of torch, for GROUP=pocket.
+# The build of torch, where an environment has two: `cuda`, or `cpu` for a try without a card.
+ARG TORCH=cuda
+# Where pip finds what the public registry has not: the CPU build of torch, for GROUP=pocket and TORCH=cpu.
 ARG PIP_EXTRA_INDEX_URL=
 WORKDIR /build
 COPY builder/__init__.py builder/groups.py builder/environment.py builder/
 COPY models/__init__.py models/environments.py models/
 COPY builder/locks builder/locks
 RUN --mount=type=cache,target=/root/.cache/pip \
-    lock="$(python -m builder.groups "${GROUP}")" && python -m builder.environment "${lock}" /opt/worker \
+    lock="$(python -m builder.groups "${GROUP}")" \
+    && if [ "${TORCH}" = cuda ] && [ -f "builder/locks/${lock}-cuda.txt" ]; then built="${lock}-cuda"; else built="${lock}"; fi \
+    && python -m builder.environment "${built}" /opt/worker \
     && if [ "${LISTENING}" = 1 ]; then \
          [ "${lock}" = embedded ] || { echo "LISTENING=1 is built for GROUP=embedded only."; exit 1; }; \
          python -m builder.environment listening /opt/worker; \

@@ -7,6 +7,7 @@ tests/conftest.py sees to that by MODEL_GROUP. Knows which groups have an engine
 import argparse
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from builder import environment
@@ -45,10 +46,18 @@ def chosen(groups: str) -> tuple[str, ...]:
     return built()
 
 
+def one_an_environment(groups: Iterable[str]) -> tuple[str, ...]:
+    """The first group of each environment: its run has the tests of all groups that share it."""
+    first: dict[str, str] = {}
+    for group in groups:
+        first.setdefault(ENVIRONMENTS[group], group)
+    return tuple(first.values())
+
+
 def prepare(group: str) -> Path:
     """The interpreter of the group's environment, tools for testing included."""
     name = ENVIRONMENTS[group]
-    place = environment.make("dev" if name in environment.LAYERS else name)
+    place = environment.make("dev" if name in environment.SHARED else name)
     tools = f"{name}-tests"
     if (LOCKS / f"{tools}.txt").is_file():
         environment.install(place, tools, compiled=False)
@@ -57,7 +66,7 @@ def prepare(group: str) -> Path:
 
 def test(group: str) -> bool:
     python = prepare(group)
-    print(f"Engine tests of group {group}:", flush=True)
+    print(f"Engine tests of group {group}, in environment {ENVIRONMENTS[group]}:", flush=True)
     command = (python, "-m", "pytest", "-m", "engine", f"--timeout={LONGEST_SECONDS}")
     code = subprocess.run(command, cwd=environment.ROOT, env={**os.environ, "MODEL_GROUP": group}).returncode
     if code == NO_TESTS:
@@ -72,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         groups = checked(asked.groups) if asked.built else chosen(asked.groups)
-        failed = [] if asked.built else [group for group in groups if not test(group)]
+        failed = [] if asked.built else [group for group in one_an_environment(groups) if not test(group)]
     except (NotBuilt, environment.Unfit) as why:
         print(why, flush=True)
         return 1

@@ -19,8 +19,16 @@ ROOT = Path(__file__).parent.parent
 OLDEST, NEWEST = (3, 11), (3, 13)
 """kokoro-onnx 0.6.1 refuses 3.14."""
 
-LAYERS = {"embedded": ("embedded",), "dev": ("embedded", "dev")}
-"""Locks installed one on the other into `.venv`; `make run` needs only the first."""
+LAYERS = {
+    "embedded": ("embedded",),
+    "dev": ("embedded", "dev"),
+    "modern": ("modern", "modern-cpu"),
+    "modern-cuda": ("modern", "modern-cuda"),
+}
+"""Locks installed one on the other. An environment whose torch comes in two builds has the CPU's under its own name."""
+
+SHARED = ("embedded", "dev")
+"""What `.venv` holds; `make run` needs only the first."""
 
 INSTALL = ("install", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes")
 """A lock is complete and made of wheels, so pip need not resolve and may not build."""
@@ -31,7 +39,7 @@ class Unfit(Exception):
 
 
 def folder(name: str) -> Path:
-    return ROOT / ".venv" if name in LAYERS else ROOT / ".venvs" / name
+    return ROOT / ".venv" if name in SHARED else ROOT / ".venvs" / name
 
 
 def make(name: str, at: Path | None = None, compiled: bool = False) -> Path:
@@ -46,8 +54,15 @@ def make(name: str, at: Path | None = None, compiled: bool = False) -> Path:
 
 
 def digest(lock: str) -> str:
-    interpreter = f"{sys.version} {sys.base_prefix}"
+    interpreter = f"{sys.version} {sys.base_prefix} {unwanted(lock)}"
     return hashlib.sha256((LOCKS / f"{lock}.txt").read_bytes() + interpreter.encode()).hexdigest()
+
+
+def unwanted(lock: str) -> list[str]:
+    """Files of the lock's packages that are taken out once it is installed; its `*.without` says why."""
+    listed = LOCKS / f"{lock}.without"
+    lines = listed.read_text().splitlines() if listed.is_file() else []
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def stamp(place: Path, lock: str) -> Path:
@@ -94,8 +109,18 @@ def install(place: Path, lock: str, compiled: bool) -> None:
     quiet = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
     if code := subprocess.run(command, env={**os.environ, **quiet}).returncode:
         raise Unfit(f"pip could not install builder/locks/{lock}.txt (exit code {code}); its last lines say why.")
+    take_out(place, lock)
     stamp(place, lock).write_text(digest(lock))
     say(f"{lock} is ready after {time.monotonic() - began:.0f} s.")
+
+
+def take_out(place: Path, lock: str) -> None:
+    for name in unwanted(lock):
+        found = list(place.glob(f"lib/python3*/site-packages/{name}"))
+        if not found:
+            raise Unfit(f"builder/locks/{lock}.without names `{name}`, which the lock no longer brings.")
+        for file in found:
+            file.unlink()
 
 
 def fit() -> None:

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from builder.engines import built, chosen, main
+from builder.engines import built, chosen, main, one_an_environment
 from builder.environment import ROOT
 from builder.groups import NotBuilt, locked
 from models import groups
@@ -47,3 +47,7 @@ def test_asking_for_no_group_is_refused():
 
 def test_a_built_group_passes_the_images_question():
     assert main(["--built", "embedded"]) == 0
+
+
+def test_groups_of_one_environment_are_tested_in_one_run():
+    assert one_an_environment(("embedded", "cloning", "pocket", "kokoro")) == ("embedded", "cloning", "pocket")

@@ -56,3 +56,30 @@ def test_a_python_that_a_package_refuses_is_named_before_anything_is_made(monkey
 def test_embedded_and_the_tests_share_one_environment():
     assert environment.folder("embedded") == environment.folder("dev")
     assert environment.folder("modern").parent.name == ".venvs"
+
+
+def test_what_a_lock_brings_too_much_is_taken_out(locks: Path, tmp_path: Path):
+    packages = tmp_path / "venv" / "lib" / "python3.11" / "site-packages"
+    (packages / "sound").mkdir(parents=True)
+    (packages / "sound" / "linked.so").touch()
+    (packages / "sound" / "wanted.py").touch()
+    (locks / "small.without").write_text("# Linked against another torch.\nsound/linked.so\n")
+    environment.take_out(tmp_path / "venv", "small")
+    assert [file.name for file in (packages / "sound").iterdir()] == ["wanted.py"]
+
+
+def test_what_is_to_be_taken_out_and_never_came_is_named(locks: Path, tmp_path: Path):
+    (locks / "small.without").write_text("sound/linked.so\n")
+    with pytest.raises(environment.Unfit, match=r"sound/linked\.so"):
+        environment.take_out(tmp_path / "venv", "small")
+
+
+def test_another_list_of_what_is_taken_out_makes_the_environment_anew(locks: Path):
+    before = environment.digest("small")
+    (locks / "small.without").write_text("sound/linked.so\n")
+    assert environment.digest("small") != before
+
+
+def test_torch_for_tests_and_torch_for_cards_have_an_environment_each():
+    assert environment.folder("modern") != environment.folder("modern-cuda")
+    assert environment.LAYERS["modern"][0] == environment.LAYERS["modern-cuda"][0]
