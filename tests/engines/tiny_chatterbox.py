@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from models.engines.shims import stand_ins
+
 SEED = 20_261_121
 WIDTH, LAYERS = 64, 2
 PROMPT_TOKENS = 50
@@ -32,6 +34,8 @@ def make(into: Path, *, full: bool = False) -> Path:
 @contextlib.contextmanager
 def small() -> Iterator[None]:
     """Upstream's sizes made tiny, in this process, until it is left."""
+    with stand_ins():
+        import chatterbox  # type: ignore[import-not-found,unused-ignore]  # noqa: F401  all of it, once
     from chatterbox.models.s3gen import s3gen  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.t3 import llama_configs  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.t3.inference import (  # type: ignore[import-not-found,unused-ignore]
@@ -74,6 +78,8 @@ def _shrink(undo: contextlib.ExitStack, module: Any, name: str, **sizes: Any) ->
 
 
 def _make(into: Path) -> None:
+    with stand_ins():
+        import chatterbox  # type: ignore[import-not-found,unused-ignore]  # noqa: F401  all of it, once
     import torch  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.s3gen import S3Gen  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.voice_encoder import VoiceEncoder  # type: ignore[import-not-found,unused-ignore]
