@@ -27,7 +27,7 @@ from operations.house import House
 from operations.job import Job
 from operations.places import reachable
 from operations.request import SEEDS
-from operations.speak import forecast, gain_db, knobs, others, rooms, take_in, warnings
+from operations.speak import forecast, gain_db, knobs, others, rooms_of, take_in, warnings
 from operations.stamping import stamping
 from speech import synthesis
 from speech.casting import Casting
@@ -53,7 +53,7 @@ async def convert(job: Job, house: House) -> AsyncGenerator[Event, None]:
     if request.dry_run:
         yield Done(forecast(order))
         return
-    async with aclosing(synthesis.perform(order, rooms(house, delivery))) as events:
+    async with aclosing(synthesis.perform(order, rooms_of(house, delivery))) as events:
         async for event in events:
             yield event
 

@@ -74,6 +74,9 @@ class Chatterbox(Engine):
         help="English that clones from one recording of about ten seconds, with a knob for emotion.",
         presets=(Preset("default", "Default", "en"),),
         clones=True,
+        reference=(2.0, 10.0),  # S3Gen hears ten seconds, T3 the first six of them
+        transcript="unread",
+        conditionals=True,
         converts=True,
         streams=True,
         whole=False,
@@ -97,6 +100,8 @@ class Chatterbox(Engine):
         return cls(cls._parts_of(weights, device, dtype), weights / VOICE)
 
     def prepare(self, voice: Voice) -> Conditioning:
+        if voice.conditionals is not None:
+            return dict(voice.conditionals)
         if voice.samples is not None and voice.samples.size:
             heard: Conditioning = self._parts.ear.heard(voice.samples, voice.rate)
             return heard
@@ -197,6 +202,9 @@ class ChatterboxMultilingual(Chatterbox):
         presets=(Preset("default", "Default", "en"),),
         crosslingual=True,
         clones=True,
+        reference=(2.0, 10.0),
+        transcript="unread",
+        conditionals=True,
         converts=True,
         streams=True,
         whole=False,
@@ -235,6 +243,9 @@ class ChatterboxTurbo(Chatterbox):
         help="A faster Chatterbox that laughs and sighs where a tag asks; its recording must last five seconds.",
         presets=(Preset("default", "Default", "en"),),
         clones=True,
+        reference=(5.1, 15.0),  # upstream asserts more than five
+        transcript="unread",
+        conditionals=True,
         streams=True,
         whole=False,
         # Nine of the nineteen tags in its vocabulary are audible (upstream issue 557).

@@ -19,6 +19,7 @@ from basics.audio import Samples, as_mono
 from basics.errors import Failure
 from models.engine import Conditioning
 from models.engines.chatterbox_vocoder import RATE
+from models.engines.shims import stand_ins
 
 HEARS_RATE = 16_000
 TOKEN = RATE // 25
@@ -58,7 +59,8 @@ class Ear:
     @classmethod
     def load(cls, net: Any, file: Path, habits: Habits) -> Self:
         """`file`: `ve.safetensors` or `ve.pt`."""
-        from chatterbox.models.voice_encoder import VoiceEncoder  # type: ignore[import-not-found,unused-ignore]
+        with stand_ins():
+            from chatterbox.models.voice_encoder import VoiceEncoder  # type: ignore[import-not-found,unused-ignore]
 
         encoder = VoiceEncoder()
         safe = file.suffix == ".safetensors"

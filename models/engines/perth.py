@@ -11,6 +11,7 @@ import torch  # type: ignore[import-not-found,unused-ignore]
 
 from basics.audio import Samples
 from models.engines.chatterbox_reference import resampled
+from models.engines.shims import stand_ins
 
 
 class Perth:
@@ -23,10 +24,11 @@ class Perth:
     @cache
     def load(cls) -> Self:
         """One for the process: it keeps nothing between calls."""
-        from perth.perth_net import PREPACKAGED_MODELS_DIR  # type: ignore[import-not-found,unused-ignore]
-        from perth.perth_net.perth_net_implicit.model.perth_net import (  # type: ignore[import-not-found,unused-ignore]
-            PerthNet,
-        )
+        with stand_ins():
+            from perth.perth_net import PREPACKAGED_MODELS_DIR  # type: ignore[import-not-found,unused-ignore]
+            from perth.perth_net.perth_net_implicit.model.perth_net import (  # type: ignore[import-not-found,unused-ignore]
+                PerthNet,
+            )
 
         return cls(PerthNet.load("implicit", PREPACKAGED_MODELS_DIR).eval())
 

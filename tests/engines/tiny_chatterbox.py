@@ -38,13 +38,14 @@ def make(into: Path, *, full: bool = False, frames: int = 0) -> Path:
 def small() -> Iterator[None]:
     """Upstream's sizes made tiny, in this process, until it is left."""
     with stand_ins():
-        from chatterbox.models.s3gen import s3gen  # type: ignore[import-not-found,unused-ignore]
-        from chatterbox.models.t3 import llama_configs  # type: ignore[import-not-found,unused-ignore]
-        from chatterbox.models.t3.inference import (  # type: ignore[import-not-found,unused-ignore]
-            alignment_stream_analyzer as analyser,
-        )
-        from chatterbox.models.t3.modules import cond_enc  # type: ignore[import-not-found,unused-ignore]
-        from s3tokenizer.model_v2 import S3TokenizerV2  # type: ignore[import-not-found,unused-ignore]
+        import chatterbox  # type: ignore[import-not-found,unused-ignore]  # noqa: F401  all of it, once
+    from chatterbox.models.s3gen import s3gen  # type: ignore[import-not-found,unused-ignore]
+    from chatterbox.models.t3 import llama_configs  # type: ignore[import-not-found,unused-ignore]
+    from chatterbox.models.t3.inference import (  # type: ignore[import-not-found,unused-ignore]
+        alignment_stream_analyzer as analyser,
+    )
+    from chatterbox.models.t3.modules import cond_enc  # type: ignore[import-not-found,unused-ignore]
+    from s3tokenizer.model_v2 import S3TokenizerV2  # type: ignore[import-not-found,unused-ignore]
 
     configs = llama_configs.LLAMA_CONFIGS
     heads = {"num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": WIDTH // 4}
@@ -80,6 +81,8 @@ def _shrink(undo: contextlib.ExitStack, module: Any, name: str, **sizes: Any) ->
 
 
 def _make(into: Path, frames: int) -> None:
+    with stand_ins():
+        import chatterbox  # type: ignore[import-not-found,unused-ignore]  # noqa: F401  all of it, once
     import torch  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.s3gen import S3Gen  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.voice_encoder import VoiceEncoder  # type: ignore[import-not-found,unused-ignore]
