@@ -50,21 +50,6 @@ def _named(names: str, language: str, gender: str = "") -> tuple[Preset, ...]:
     return tuple(Preset(name.lower(), name, language, gender) for name in _words(names))
 
 
-F5_TTS = Card(
-    "f5-tts",
-    "F5-TTS",
-    languages=("en", "zh"),
-    rate=24_000,
-    licence="CC-BY-NC-4.0",
-    help="Clones from a short recording and its transcript. Its weights forbid commercial use.",
-    crosslingual=True,
-    clones=True,
-    reference=(2.0, 12.0),  # upstream clips at twelve, and what was said after that would be spoken
-    transcript="needed",
-    speed=(0.5, 2.0),
-    accept="cc-by-nc",
-    comfortable=200,
-)
 XTTS_V2 = Card(
     "xtts-v2",
     "XTTS v2",

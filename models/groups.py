@@ -89,6 +89,8 @@ _POCKET_VOICES = (
     *("eve", "marius", "javert", "bill_boerst", "peter_yearsley", "stuart_bell", "caro_davy"),
 )
 
+_VOCOS = "https://huggingface.co/charactr/vocos-mel-24khz/resolve/0feb3fdd929bcd6649e0e7c5a688cf7dd012ef21/"  # MIT
+
 _TABLE: tuple[Entry, ...] = (
     Entry(
         "hibari",
@@ -163,7 +165,18 @@ _TABLE: tuple[Entry, ...] = (
             "*.txt",
         ),
     ),
-    Entry("f5-tts", "cloning", None, cards.F5_TTS, "SWivid/F5-TTS", wanted=("F5TTS_v1_Base/*",)),
+    Entry(
+        "f5-tts",
+        "cloning",
+        "models.engines.f5:F5",
+        repository="SWivid/F5-TTS",
+        revision="84e5a410d9cead4de2f847e7c9369a6440bdfaca",
+        files=(
+            File("F5TTS_v1_Base/model_1250000.safetensors"),
+            File("F5TTS_v1_Base/vocab.txt"),
+            *(File(f"vocos/{name}", address=_VOCOS + name) for name in ("config.yaml", "pytorch_model.bin")),
+        ),
+    ),
     Entry("xtts-v2", "cloning", None, cards.XTTS_V2, "coqui/XTTS-v2"),
     Entry("kokoro", "kokoro", None, cards.KOKORO, "hexgrad/Kokoro-82M"),
     Entry("orpheus-3b", "orpheus", None, cards.ORPHEUS, "canopylabs/orpheus-3b-0.1-ft"),

@@ -15,7 +15,7 @@ from basics.errors import Failure
 from models.catalogue import card, engine_class
 from models.engine import Deck, Engine, Line, NoRoom, Piece
 from models.groups import Entry, table
-from tests.engines import tiny_chatterbox, tiny_pocket, weights
+from tests.engines import tiny_chatterbox, tiny_f5, tiny_pocket, weights
 from voices.voice import Voice
 
 TEXT = "Good evening, and welcome."
@@ -34,6 +34,7 @@ def chatterbox(folder: str) -> Callable[[Path], Path]:
 FETCHED: dict[str, Callable[[Path], Path]] = {
     "kokoro": lambda _: weights.kokoro(),
     "pocket-tts": tiny_pocket.make,
+    "f5-tts": tiny_f5.make,
     **{id: chatterbox(folder) for id, folder in CHATTERBOX.items()},
 }
 """Where an engine's files come from in tests, given an empty folder; the others have them in their package."""
@@ -219,7 +220,7 @@ def test_a_voice_it_does_not_have_is_refused_by_name(engine: Engine) -> None:
 
 def test_a_recording_is_refused_where_the_card_does_not_clone(engine: Engine) -> None:
     noise = np.random.default_rng(1).normal(0, 0.1, 144_000).astype(np.float32)
-    recorded = Voice("alice", "library", "a", samples=noise, rate=24_000)
+    recorded = Voice("alice", "library", "a", transcript="Hello.", samples=noise, rate=24_000)
     if engine.card.clones:
         assert engine.prepare(recorded)
     else:
