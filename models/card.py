@@ -41,6 +41,8 @@ class Card:
     conditionals: bool = False
     """Whether its conditioning may come from one of Chatterbox's own files; `voices.conditionals` has the names."""
     converts: bool = False
+    watermarks: bool = False
+    """Whether its files carry a watermark in the sound, as upstream's do."""
     streams: bool = False
     """Whether sound of a line comes before the line is done."""
     whole: bool = True

@@ -50,59 +50,6 @@ def _named(names: str, language: str, gender: str = "") -> tuple[Preset, ...]:
     return tuple(Preset(name.lower(), name, language, gender) for name in _words(names))
 
 
-CHATTERBOX = Card(
-    "chatterbox",
-    "Chatterbox",
-    languages=("en",),
-    rate=24_000,
-    licence="MIT",
-    help="English that clones from one recording of about ten seconds, with a knob for emotion.",
-    presets=(Preset("default", "Default", "en"),),
-    clones=True,
-    reference=(2.0, 10.0),  # S3Gen hears ten seconds, T3 the first six of them
-    transcript="unread",
-    conditionals=True,
-    converts=True,
-    streams=True,
-    whole=False,
-    comfortable=300,
-)
-CHATTERBOX_MULTILINGUAL = Card(
-    "chatterbox-multilingual",
-    "Chatterbox Multilingual",
-    languages=_words("en ar da de el es fi fr he hi it ja ko ms nl no pl pt ru sv sw tr zh"),
-    rate=24_000,
-    licence="MIT",
-    help="Chatterbox in 23 languages; a cloned voice may speak any of them.",
-    presets=(Preset("default", "Default", "en"),),
-    crosslingual=True,
-    clones=True,
-    reference=(2.0, 10.0),
-    transcript="unread",
-    conditionals=True,
-    converts=True,
-    streams=True,
-    whole=False,
-    comfortable=300,
-)
-CHATTERBOX_TURBO = Card(
-    "chatterbox-turbo",
-    "Chatterbox Turbo",
-    languages=("en",),
-    rate=24_000,
-    licence="MIT",
-    help="A faster Chatterbox that laughs and sighs where a tag asks; its reference must be longer than five seconds.",
-    presets=(Preset("default", "Default", "en"),),
-    clones=True,
-    reference=(5.1, 15.0),  # upstream asserts more than five
-    transcript="unread",
-    conditionals=True,
-    streams=True,
-    whole=False,
-    # Nine of the nineteen tags in its vocabulary are audible (upstream issue 557).
-    tags=("[laugh]", "[chuckle]", "[gasp]", "[cough]", "[sigh]", "[groan]", "[sniff]", "[shush]", "[clear throat]"),
-    comfortable=300,
-)
 XTTS_V2 = Card(
     "xtts-v2",
     "XTTS v2",

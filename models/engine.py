@@ -19,6 +19,7 @@ from basics.audio import Samples, as_mono
 from basics.errors import Failure
 from basics.events import Word
 from models.card import Card
+from models.watermark import Watermark
 from voices.voice import Voice
 
 Conditioning = dict[str, NDArray[np.generic]]
@@ -136,6 +137,11 @@ class Engine(ABC):
     def speak(self, line: Line) -> Iterator[Samples]:
         """Yields the line's sound, piece by piece. Engines with a deck of their own leave it."""
         raise Failure("not_supported", f"{self.card.id} speaks through its deck only.")
+
+    @classmethod
+    def watermark(cls) -> Watermark:
+        """The mark for what it says, where the card has `watermarks`. May be called from any thread."""
+        raise Failure("not_supported", f"{cls.card.id} has no watermark.", field="stamp")
 
     def memory(self) -> float:
         """Gigabytes it holds on the device; the card's claim unless the engine can measure it."""

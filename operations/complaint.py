@@ -22,7 +22,19 @@ SHAPES: dict[str, type[BaseModel]] = {
     "@blend": VoiceBlend,
 }
 PRIVATE = frozenset(
-    {"text", "turns", "prompt", "instructions", "key", "lexicon", "reference", "transcript", "design", "s3Config"}
+    {
+        "audio",
+        "text",
+        "turns",
+        "prompt",
+        "instructions",
+        "key",
+        "lexicon",
+        "reference",
+        "transcript",
+        "design",
+        "s3Config",
+    }
 )
 Place = tuple[int | str, ...]
 

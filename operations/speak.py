@@ -17,11 +17,13 @@ from models import catalogue
 from models.card import Card
 from models.engine import Options
 from models.groups import Entry
+from operations.convert_input import ConvertRequest
 from operations.house import House
 from operations.inputs import told
 from operations.job import Job
 from operations.places import reachable
 from operations.request import SpeakRequest, derive_seed
+from operations.stamping import stamping
 from speech import synthesis
 from speech.casting import Casting, language_of
 from speech.delivery import Delivery
@@ -68,7 +70,8 @@ async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Deliv
     seconds = estimate(segments, card, after=said.after)
     size = estimate_bytes(output.format, output.rate, output.bitrate, seconds, streaming=streams)
     kind = delivery.choose(request.delivery, size, others(request, card, seconds))
-    stamp = Stamp(card.id, card.revision, roles[0].voice.kind) if request.stamp == "metadata" else None
+    tagged, watermark = stamping(request, entry, card)
+    stamp = Stamp(card.id, card.revision, roles[0].voice.kind) if tagged else None
     return Order(
         id=job.id,
         card=card,
@@ -88,6 +91,7 @@ async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Deliv
         received=job.received,
         execution_seconds=house.settings.execution_seconds,
         cancel=job.cancel,
+        watermark=watermark,
         warnings=tuple(warnings(said, output.format if stamp else None, seconds, entry.id, house)),
     )
 
@@ -147,7 +151,13 @@ async def cast(
 
 
 async def take_in(
-    job: Job, request: SpeakRequest, house: House, reference: Any, transcript: str, field: str, card: Card
+    job: Job,
+    request: SpeakRequest | ConvertRequest,
+    house: House,
+    reference: Any,
+    transcript: str,
+    field: str,
+    card: Card,
 ) -> Voice:
     """A voice that came with the request."""
     if house.settings.require_consent:
@@ -178,7 +188,7 @@ def gain_db(voice: Voice, card: Card, loudness: float | None) -> float:
     return stream_gain_db(sum((lufs or 0.0) * share for lufs, share in known), loudness)
 
 
-def others(request: SpeakRequest, card: Card, seconds: float) -> dict[str, int]:
+def others(request: SpeakRequest | ConvertRequest, card: Card, seconds: float) -> dict[str, int]:
     """What the other formats would come to, the best sounding first."""
     found = {}
     for name in ("flac", "opus", "mp3", "aac"):

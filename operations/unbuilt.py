@@ -1,4 +1,4 @@
-"""What a speak input may ask for and this build cannot do yet: each is refused in plain words, none ignored.
+"""What a speak or convert input may ask for and this build cannot do yet: each is refused in plain words, none ignored.
 
 A capability that gets built takes its line out of here.
 """
@@ -10,9 +10,10 @@ from basics.errors import Failure
 from operations.fields import TextReference, VoiceDesign
 
 if TYPE_CHECKING:
+    from operations.convert_input import ConvertRequest
     from operations.request import SpeakRequest
 
-UNBUILT: tuple[tuple[str, Callable[["SpeakRequest"], bool], str, str], ...] = (
+UNBUILT: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
     ("text", lambda asked: isinstance(asked.text, TextReference), "Text by reference", "Send the text itself."),
     ("captions", lambda asked: asked.captions != "none", "Captions", "Leave `captions` out."),
     ("verify", lambda asked: asked.verify is not False, "Listening to what was spoken", "Leave `verify` out."),
@@ -24,21 +25,16 @@ UNBUILT: tuple[tuple[str, Callable[["SpeakRequest"], bool], str, str], ...] = (
         "Speaking without the engine's own reading of numbers and abbreviations",
         "Leave `normalize` out.",
     ),
-    (
-        "stamp",
-        lambda asked: asked.stamp in ("watermark", "both"),
-        "A watermark",
-        "`metadata` says in the file that it is synthetic.",
-    ),
 )
 
 
-def refuse_unbuilt(request: "SpeakRequest") -> None:
+def refuse_unbuilt(request: "SpeakRequest | ConvertRequest") -> None:
+    """Each line asks of its own field, where the input has it."""
     for field, asked, what, hint in UNBUILT:
-        if asked(request):
+        if field in type(request).model_fields and asked(request):
             raise _unbuilt(field, what, hint)
     _refuse_voice("voice", request.voice)
-    for number, turn in enumerate(request.turns or ()):
+    for number, turn in enumerate(getattr(request, "turns", None) or ()):
         _refuse_voice(f"turns[{number}].voice", turn.voice)
 
 

@@ -79,7 +79,8 @@ class Cast:
             options=role.options,
             seed=(order.seed + index * GOLDEN) % 2**63,
             speed=speed,
-            longest=order.card.seconds(role.segment.text) / speed * RUNAWAY_TIMES + RUNAWAY_SECONDS,
+            longest=role.seconds(order.card) / speed * RUNAWAY_TIMES + RUNAWAY_SECONDS,
             before=before,
             after=after,
+            source=role.source,
         )

@@ -1,11 +1,13 @@
 """An order: everything decided about one piece of speech, before anything is loaded or computed."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from basics.audio import Samples
 from models.card import Card
 from models.engine import Options
+from models.watermark import Watermark
 from speech.formats import Output
 from speech.plan import Segment
 from speech.stamp import Stamp
@@ -22,6 +24,12 @@ class Role:
     options: Options
     gain_db: float
     """Brings the voice, as the model speaks it, to the loudness asked for. 0 where it was not measured."""
+    source: Samples | None = None
+    """The sound to be said again instead of text, at the card's rate."""
+
+    def seconds(self, card: Card) -> float:
+        """About how long it plays at speed 1."""
+        return card.seconds(self.segment.text) if self.source is None else len(self.source) / card.rate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +47,7 @@ class Order:
     loudness: float | None
     """LUFS; None leaves the level as it is."""
     stamp: Stamp | None
+    """What the file's tags say."""
     asked: str
     """The delivery that was asked for."""
     delivery: str
@@ -57,6 +66,8 @@ class Order:
     """After which the platform kills the job."""
     cancel: threading.Event
     warnings: tuple[str, ...] = ()
+    watermark: Callable[[], Watermark] | None = None
+    """Loads what marks the sound of a file."""
 
     @property
     def streams(self) -> bool:

@@ -19,6 +19,7 @@ from basics.errors import Failure
 from models.engine import Piece
 from speech.delivery import Recording
 from speech.encoding import Encoder
+from speech.marking import Marking
 from speech.mastering import Mastering, Span
 from speech.order import Order
 from speech.programme import Programme
@@ -219,14 +220,17 @@ class File:
         """`check` raises when nobody wants the file any more."""
         self._order, self._path, self._check = order, path, check
         self._programme = Programme(order.card.rate, order.loudness)
+        self._marking = Marking(order.watermark, order.card.rate) if order.watermark else None
         self._samples = 0
 
     def feed(self, samples: Samples) -> bytes:
-        self._programme.feed(samples)
+        self._programme.feed(samples if self._marking is None else self._marking.feed(samples))
         self._samples += samples.size
         return b""
 
     def finish(self) -> bytes:
+        if self._marking is not None:
+            self._programme.feed(self._marking.finish())
         with self._path.open("w+b") as file:
             with Encoder(self._order.output, self._order.card.rate, self._order.stamp, file) as encoder:
                 for samples in self._programme.finish(self._check):

@@ -83,6 +83,7 @@ class Tone(Engine):
         presets=tuple(Preset(id, id.capitalize(), "en", loudness=LOUDNESS[id]) for id in NOTES),
         crosslingual=True,
         clones=True,
+        converts=True,
         reference=(0.0, 15.0),
         transcript="unread",
         streams=True,
@@ -133,7 +134,7 @@ class ToneDeck:
         self._rows: dict[str, _Row] = {}
 
     def admit(self, line: Line) -> None:
-        if not line.text.strip() and not line.turns and not line.live:
+        if not line.text.strip() and not line.turns and not line.live and line.source is None:
             raise Failure("invalid_input", "The line has no text to speak.", field="text")
         if len(self._rows) >= self.room:
             raise NoRoom
@@ -272,7 +273,9 @@ class _Row:
 
 
 def _notes(line: Line, card: Card, options: ToneOptions) -> list[tuple[int, float]]:
-    """Samples and frequency of each turn; a line without turns is one."""
+    """Samples and frequency of each turn; a line without turns is one, and a source is said again to the sample."""
+    if line.source is not None:
+        return [(len(line.source), float(line.conditioning["hertz"][0].item()) * 2 ** (options.pitch / 12))]
     turns = line.turns or ((line.text, line.conditioning),)
     raised = 2 ** (options.pitch / 12)
     return [

@@ -38,7 +38,8 @@ def recording(seed: int, seconds: float = 2.0, rate: int = RATE) -> Voice:
     """Noise that comes and goes as speech does."""
     noise = np.random.default_rng(seed).standard_normal(round(seconds * rate)).astype(np.float32) / 8
     swell = 0.55 + 0.45 * np.sin(np.arange(len(noise)) / rate * (15 + seed))
-    return Voice(f"v{seed}", "library", f"v{seed}", transcript=WORDS, samples=noise, rate=rate)
+    samples = (noise * swell).astype(np.float32)
+    return Voice(f"v{seed}", "library", f"v{seed}", transcript=WORDS, samples=samples, rate=rate)
 
 
 def line(f5: F5, number: int = 0, id: str = "", **more: Any) -> Line:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,17 +15,32 @@ from basics.errors import Failure
 from models.catalogue import card, engine_class
 from models.engine import Deck, Engine, Line, NoRoom, Piece
 from models.groups import Entry, table
-from tests.engines import tiny_f5, tiny_pocket, weights
+from tests.engines import tiny_chatterbox, tiny_f5, tiny_pocket, weights
 from voices.voice import Voice
 
 TEXT = "Good evening, and welcome."
+CHATTERBOX = {"chatterbox": "english", "chatterbox-multilingual": "multilingual", "chatterbox-turbo": "turbo"}
+"""Folders of its three models."""
+
+
+def chatterbox(folder: str) -> Callable[[Path], Path]:
+    def made(place: Path) -> Path:
+        whole = place.with_name("chatterbox")
+        return (whole if whole.is_dir() else tiny_chatterbox.make(whole, frames=40)) / folder
+
+    return made
+
+
 FETCHED: dict[str, Callable[[Path], Path]] = {
     "kokoro": lambda _: weights.kokoro(),
     "pocket-tts": tiny_pocket.make,
     "f5-tts": tiny_f5.make,
+    **{id: chatterbox(folder) for id, folder in CHATTERBOX.items()},
 }
 """Where an engine's files come from in tests, given an empty folder; the others have them in their package."""
-RANDOM = {"pocket-tts"}
+WITHIN = dict.fromkeys(CHATTERBOX, tiny_chatterbox.small)
+"""What a tiny engine is loaded in."""
+RANDOM = {"pocket-tts", *CHATTERBOX}
 """Whose weights in tests were never trained: they speak, and nobody can say for how long."""
 
 BUILT = [
@@ -47,7 +63,9 @@ def entry(request: pytest.FixtureRequest) -> Entry:
 @pytest.fixture(scope="module")
 def engine(entry: Entry, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     place = tmp_path_factory.mktemp("weights")
-    return engine_class(entry).load(FETCHED[entry.id](place) if entry.id in FETCHED else place, "cpu", "")
+    files = FETCHED[entry.id](place) if entry.id in FETCHED else place
+    with WITHIN.get(entry.id, nullcontext)():
+        return engine_class(entry).load(files, "cpu", "")
 
 
 @pytest.fixture
@@ -201,7 +219,8 @@ def test_a_voice_it_does_not_have_is_refused_by_name(engine: Engine) -> None:
 
 
 def test_a_recording_is_refused_where_the_card_does_not_clone(engine: Engine) -> None:
-    recorded = Voice("alice", "library", "a", transcript="Hello.", samples=np.zeros(72_000, np.float32), rate=24_000)
+    noise = np.random.default_rng(1).normal(0, 0.1, 144_000).astype(np.float32)
+    recorded = Voice("alice", "library", "a", transcript="Hello.", samples=noise, rate=24_000)
     if engine.card.clones:
         assert engine.prepare(recorded)
     else:

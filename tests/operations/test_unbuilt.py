@@ -16,8 +16,6 @@ from operations.request import SpeakRequest
         ({"lexicon": "mine"}, "lexicon"),
         ({"key": "k"}, "key"),
         ({"normalize": False}, "normalize"),
-        ({"stamp": "watermark"}, "stamp"),
-        ({"stamp": "both"}, "stamp"),
         ({"voice": {"design": "a calm old man"}}, "voice"),
         ({"text": None, "turns": [{"text": "a"}, {"text": "b", "voice": {"design": "c"}}]}, "turns[1].voice"),
     ],

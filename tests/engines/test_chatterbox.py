@@ -1,0 +1,283 @@
+"""The three Chatterboxes over tiny random weights: lines together against lines alone, and whatever may go wrong."""
+
+import asyncio
+import shutil
+import stat
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from basics.audio import Samples, join
+from basics.errors import Failure
+from models.engine import Deck, Line, NoRoom, Piece
+from models.engines.chatterbox import Chatterbox, ChatterboxMultilingual, ChatterboxTurbo
+from models.listener import Listener
+from models.resident import Resident
+from models.warming import warm_up
+from tests.engines import tiny_chatterbox
+from voices.voice import Voice
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.environment("modern"),
+    pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"),
+]
+
+TEXTS = (
+    "Good evening.",
+    "Please close the window before you leave the room!",
+    "Yes.",
+    "Nobody came to the harbour that evening, and nobody spoke.",
+)
+KINDS: dict[str, type[Chatterbox]] = {
+    "english": Chatterbox,
+    "multilingual": ChatterboxMultilingual,
+    "turbo": ChatterboxTurbo,
+}
+FRAMES = 40
+"""Tokens after which a tiny line ends, about."""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_chatterbox.make(tmp_path_factory.mktemp("weights") / "chatterbox", frames=FRAMES)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def engine(request: pytest.FixtureRequest, weights: Path) -> Chatterbox:
+    return loaded(weights / request.param)
+
+
+@pytest.fixture(scope="module")
+def english(weights: Path) -> Chatterbox:
+    return loaded(weights / "english")
+
+
+def loaded(folder: Path) -> Chatterbox:
+    with tiny_chatterbox.small():
+        return KINDS[folder.name].load(folder, "cpu", "")
+
+
+def line(engine: Chatterbox, id: str = "a", text: str = TEXTS[1], seed: int = 1, **knobs: Any) -> Line:
+    default = engine.prepare(Voice("default", "preset", "default"))
+    return Line(id, text, "en", default, engine.Options.model_validate(knobs), seed)
+
+
+def recording(seed: int, seconds: float = 6.0) -> Voice:
+    samples = np.random.default_rng(seed).normal(0, 0.1, int(seconds * 24_000)).astype(np.float32)
+    return Voice(f"v{seed}", "inline", f"v{seed}", samples=samples, rate=24_000)
+
+
+def eight(engine: Chatterbox) -> list[Line]:
+    """Lines of all lengths, in two voices, with knobs and seeds of their own; every other one greedy."""
+    guided = [{"cfg_weight": weight} for weight in (0.5, 0.0, 0.9)] if engine.card.id != "chatterbox-turbo" else [{}]
+    other = engine.prepare(recording(1))
+    lines = [
+        line(
+            engine,
+            f"line{number}",
+            TEXTS[number % len(TEXTS)],
+            seed=number,
+            temperature=0.0 if number % 2 else 0.8,
+            **guided[number % len(guided)],
+        )
+        for number in range(8)
+    ]
+    return [replace(each, conditioning=other) if number % 3 == 0 else each for number, each in enumerate(lines)]
+
+
+def run(deck: Deck, sizes: Sequence[int] = (10_000,), turns: int = 10_000) -> list[Piece]:
+    """Turn by turn: of the stages that have work the latest, every row of it, in these sizes over and over."""
+    pieces: list[Piece] = []
+    for turn in range(turns):
+        ready = deck.ready()
+        if not ready:
+            break
+        stage = max((work.stage for work in ready), key=deck.stages.index)
+        size = sizes[turn % len(sizes)]
+        chosen = [work for work in ready if work.stage == stage]
+        pieces += deck.run([replace(work, size=max(work.least, min(work.size, size))) for work in chosen])
+    return pieces
+
+
+def sound_of(pieces: list[Piece], id: str = "a") -> Samples:
+    assert [piece.error for piece in pieces if piece.line == id and piece.error] == []
+    mine = [piece for piece in pieces if piece.line == id]
+    assert [piece.last for piece in mine] == [False] * (len(mine) - 1) + [True]
+    return join([piece.samples for piece in mine])
+
+
+def alone(engine: Chatterbox, given: Line, sizes: Sequence[int] = (10_000,)) -> Samples:
+    deck = engine.open(1)
+    deck.admit(given)
+    return sound_of(run(deck, sizes), given.id)
+
+
+def alike(one: Samples, other: Samples) -> bool:
+    return len(one) == len(other) and bool(np.allclose(one, other, rtol=0, atol=1e-3))
+
+
+def test_eight_ragged_lines_sound_as_each_does_alone(engine: Chatterbox) -> None:
+    lines = eight(engine)
+    deck = engine.open(8)
+    for each in lines:
+        deck.admit(each)
+    pieces = run(deck)
+    for each in lines:
+        assert alike(sound_of(pieces, each.id), alone(engine, each)), each.id
+    assert len({len(sound_of(pieces, each.id)) for each in lines}) > 1
+
+
+def test_a_line_sounds_the_same_whoever_comes_goes_or_is_cancelled_at_whatever_turn(english: Chatterbox) -> None:
+    stays, goes, comes = (replace(each, id=id) for each, id in zip(eight(english)[1:4], ("s", "g", "c"), strict=True))
+    whole = alone(english, stays, (13,))
+    for turn in (1, 2, 3, 5, 8):
+        deck = english.open(2)
+        deck.admit(stays)
+        deck.admit(goes)
+        pieces = run(deck, (13,), turn)
+        deck.drop("g")
+        if len({work.line for work in deck.ready()} | {"s"}) < 2:
+            deck.admit(comes)
+        pieces += run(deck, (13,))
+        assert len(sound_of(pieces, "s")) == len(whole), turn
+        assert sound_of(pieces, "c").size
+
+
+def test_the_first_sound_comes_long_before_the_last_token(english: Chatterbox) -> None:
+    deck = english.open(1)
+    deck.admit(line(english))
+    pieces: list[Piece] = []
+    while not pieces:
+        ready = deck.ready()
+        latest = max(ready, key=lambda work: deck.stages.index(work.stage))
+        pieces = deck.run([replace(latest, size=latest.least)])
+    assert not pieces[0].last
+    assert 0.2 < len(pieces[0].samples) / 24_000 < 0.35
+
+
+def test_in_one_pass_there_is_one_piece(engine: Chatterbox) -> None:
+    deck = engine.open(1)
+    deck.admit(line(engine, one_pass=True))
+    pieces = run(deck, (9,))
+    assert [piece.last for piece in pieces] == [True]
+    assert len(pieces[0].samples) > 4000
+
+
+def test_a_recording_is_said_again_in_the_voice(english: Chatterbox) -> None:
+    source = recording(3, 2.0).samples
+    assert source is not None
+    given = replace(line(english, text=""), source=source)
+    deck = english.open(2)
+    deck.admit(given)
+    deck.admit(line(english, "b"))
+    pieces = run(deck)
+    assert len(sound_of(pieces)) == pytest.approx(48_000, abs=2000)
+    assert alike(sound_of(pieces, "b"), alone(english, line(english)))
+    other = replace(given, conditioning=english.prepare(recording(1)))
+    assert not alike(alone(english, other), sound_of(pieces))
+
+
+def test_voices_differ_and_are_not_changed_by_being_spoken_in(engine: Chatterbox) -> None:
+    given = line(engine)
+    kept = {name: each.copy() for name, each in given.conditioning.items()}
+    first = alone(engine, given)
+    assert not alike(first, alone(engine, replace(given, conditioning=engine.prepare(recording(1)))))
+    assert alike(first, alone(engine, given))
+    assert all(np.array_equal(given.conditioning[name], kept[name]) for name in kept)
+
+
+def test_every_knob_is_heard(engine: Chatterbox) -> None:
+    plain = alone(engine, line(engine))
+    knobs = {"temperature": 2.0, "repetition_penalty": 5.0, "top_p": 0.1, "flow_steps": 3, "one_pass": True}
+    if engine.card.id == "chatterbox-turbo":
+        knobs["top_k"] = 2
+    else:
+        knobs |= {"exaggeration": 1.9, "cfg_weight": 0.0, "min_p": 0.9, "flow_guidance": 0.0}
+    assert set(knobs) == set(engine.Options.model_fields)
+    assert engine._wish(line(engine, repetition_penalty=5.0)).knobs.penalty == 5.0
+    unheard = {"repetition_penalty", "one_pass"}  # what is random repeats nothing; a whole line is one pass anyway
+    unheard |= {"exaggeration"} if engine.card.id == "chatterbox-multilingual" else set()  # moves it by too little
+    for name, value in knobs.items():
+        if name not in unheard:
+            assert not alike(alone(engine, line(engine, **{name: value})), plain), name
+    assert alike(alone(engine, line(engine, one_pass=True), (9,)), plain)
+
+
+def test_a_line_that_does_not_end_is_a_runaway_worth_another_try(weights: Path, english: Chatterbox) -> None:
+    deck = english.open(1)
+    deck.admit(replace(line(english), longest=0.4))
+    *_, last = run(deck)
+    assert last.error is not None
+    assert (last.last, last.error.retryable) == (True, True)
+    assert list(deck.ready()) == []
+
+
+def test_a_text_that_is_too_long_or_says_nothing_is_refused_and_takes_no_place(engine: Chatterbox) -> None:
+    deck = engine.open(1)
+    for text in ("word " * 300, "...", "🙂"):
+        with pytest.raises(Failure, match="invalid_input"):
+            deck.admit(line(engine, text=text))
+    deck.admit(line(engine))
+    with pytest.raises(NoRoom):
+        deck.admit(line(engine, "b"))
+
+
+async def test_a_resident_warms_up_and_speaks_to_four_listeners_at_once(english: Chatterbox) -> None:
+    resident = Resident(english)
+    try:
+        await asyncio.to_thread(warm_up, resident)
+        lines = eight(english)[:4]
+        heard = await asyncio.gather(*(_heard(resident, each) for each in lines))
+    finally:
+        await asyncio.to_thread(resident.close)
+    for each, sound in zip(lines, heard, strict=True):
+        assert len(sound) == len(alone(english, each))
+
+
+async def _heard(resident: Resident, given: Line) -> Samples:
+    return join([piece.samples async for piece in resident.speak(given, Listener("stream"))])
+
+
+def test_a_folder_that_cannot_be_written_to_is_enough(weights: Path, tmp_path: Path) -> None:
+    for name in KINDS:
+        folder = tmp_path / name
+        shutil.copytree(weights / name, folder)
+        before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+        for path in (*folder.iterdir(), folder):
+            path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+        assert alone(loaded(folder), line(loaded(folder))).size
+        folder.chmod(0o755)
+        assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_missing_and_damaged_files_are_named(weights: Path, tmp_path: Path) -> None:
+    names = {"english": (*Chatterbox.files, "conds.pt"), "multilingual": ("ve.pt", "s3gen.pt")}
+    for kind, damaged in names.items():
+        for name in damaged:
+            folder = tmp_path / f"{kind}-{name}" / kind
+            shutil.copytree(weights / kind, folder)
+            (folder / name).write_bytes(b"half a file")
+            with pytest.raises(Failure, match="cannot be read") as error:
+                loaded(folder).prepare(Voice("default", "preset", "default"))
+            assert (error.value.code, name in error.value.message) == ("weights_missing", True)
+            (folder / name).unlink()
+            with pytest.raises(Failure, match="is not on this worker"):
+                loaded(folder).prepare(Voice("default", "preset", "default"))
+
+
+def test_other_precisions_and_absent_cards_are_misconfigured(weights: Path) -> None:
+    for device, dtype, match in (("cpu", "int8", "DTYPE"), ("cuda:0", "", "DEVICE=cpu")):
+        with tiny_chatterbox.small(), pytest.raises(Failure, match=match) as error:
+            Chatterbox.load(weights / "english", device, dtype)
+        assert error.value.code == "misconfigured"
+
+
+def test_what_it_says_can_be_marked_and_the_mark_be_found(engine: Chatterbox) -> None:
+    said = np.tile(alone(engine, line(engine)), 4)
+    mark = engine.watermark()
+    assert mark.found(mark.mark(said, 24_000), 24_000) > 0.9
