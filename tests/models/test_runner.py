@@ -14,7 +14,7 @@ from basics.errors import Failure
 from models.berths import Berth
 from models.engine import Deck, Line, NoRoom, Piece
 from models.engines.tone import Cost, Score, Tone
-from models.runner import TURNS_LOST, Runaway, Runner
+from models.runner import REGROWN_SECONDS, TURNS_LOST, Runaway, Runner
 from models.scheduler import Rules
 from tests.models.decks import Endless, Faulty
 from tests.models.rehearsal import COSTS, STAGES, Ear, Rehearsal, line
@@ -369,3 +369,70 @@ def test_one_more_stream_is_welcome_only_where_it_would_be_carried() -> None:
     rehearsal.until_idle()
     assert rehearsal.runner.admits
     assert max(ear.gap for ear in ears) < 0.02
+
+
+def shrunk_stage() -> Stage:
+    """To four of eight rows and places, by a card that was full once."""
+    stage = Stage()
+    ears = [stage.ear("file") for _ in range(8)]
+    for number, ear in enumerate(ears):
+        stage.speaks(ear, line(f"first{number}", 1.0))
+    stage.breaks["run"].append(MemoryError())
+    stage.until_idle()
+    assert (stage.runner.numbers.rows, stage.runner.numbers.room) == (4, 4)
+    return stage
+
+
+def test_room_grows_back_slowly_and_not_beyond_what_it_was() -> None:
+    stage = shrunk_stage()
+    stage.runner.step()
+    assert stage.runner.numbers.rows == 4
+    seen = []
+    for _ in range(4):
+        stage.clock.turn(REGROWN_SECONDS)
+        stage.runner.step()
+        seen.append((stage.runner.numbers.rows, stage.runner.numbers.room))
+    assert seen == [(6, 6), (8, 8), (8, 8), (8, 8)]
+
+
+def test_memory_that_fills_again_shrinks_the_room_again_and_its_minutes_begin_anew() -> None:
+    stage = shrunk_stage()
+    stage.clock.turn(REGROWN_SECONDS)
+    ears = [stage.ear("file") for _ in range(6)]
+    for number, ear in enumerate(ears):
+        stage.speaks(ear, line(f"second{number}", 1.0))
+    stage.breaks["run"].append(MemoryError())
+    stage.until_idle()
+    assert all(ear.ended == 1 and not ear.errors for ear in ears)
+    assert stage.runner.numbers.rows == 3
+    stage.clock.turn(REGROWN_SECONDS / 2)
+    stage.runner.step()
+    assert stage.runner.numbers.rows == 3
+
+
+def test_a_deck_opened_anew_keeps_the_room_that_fits() -> None:
+    stage = shrunk_stage()
+    stage.runner.reopen(RuntimeError())
+    assert stage.runner.numbers.room == 4
+
+
+def test_abandoning_tells_everybody_once_and_gives_out_nothing_afterwards() -> None:
+    rehearsal = Rehearsal(Score(stages=STAGES, costs=COSTS, room=1))
+    ears = [rehearsal.ear() for _ in range(3)]
+    berth = rehearsal.speaks(ears[0], line("aboard"))
+    rehearsal.speaks(ears[1], line("waiting"))
+    rehearsal.runner.step()
+    rehearsal.speaks(ears[2], line("just came"))
+    left = rehearsal.ear()
+    rehearsal.runner.leave(rehearsal.speaks(left, line("left")))
+    reason = Failure("internal", "It hangs.", retryable=True)
+    rehearsal.runner.abandon(reason)
+    rehearsal.runner.abandon(reason)
+    assert [[(error.code, error.retryable) for error in ear.errors] for ear in ears] == [[("internal", True)]] * 3
+    assert len({id(ear.errors[0]) for ear in ears}) == 3, "each reader has an exception of its own"
+    assert not left.pieces
+    assert berth.left
+    heard = [len(ear.pieces) for ear in ears]
+    rehearsal.until_idle()
+    assert [len(ear.pieces) for ear in ears] == heard, "what the hung turn still brings is nobody's"
+    assert rehearsal.runner.numbers.aboard == rehearsal.runner.numbers.waiting == 0

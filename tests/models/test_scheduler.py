@@ -6,9 +6,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.boarding import board
 from models.costs import Costs
 from models.engine import Work
-from models.scheduler import Rider, Rules, State, board, choose, settle, spare_seconds
+from models.scheduler import Rider, Rules, State, choose, settle, spare_seconds
 
 STAGES = ("prefill", "decode", "vocode")
 RULES = Rules()
@@ -132,7 +133,7 @@ def test_chunks_grow_with_the_sound_in_hand() -> None:
         turn = choose(state(rider("a", slack=slack), first=0.1))
         assert turn is not None
         sizes.append(turn.work[0].size)
-    assert sizes == [5, 10, 20, 40, 50]
+    assert sizes == [5, 17, 33, 50, 50]
 
 
 def test_a_file_goes_as_far_as_one_chunk_may() -> None:
@@ -152,6 +153,67 @@ def test_a_line_moves_towards_sound_as_soon_as_a_chunk_is_there() -> None:
     assert (dry.stage, rich.stage) == ("vocode", "decode")
 
 
+def decoding(*rows: int) -> Costs:
+    """Each step costs as much alone as in a row; a vocoder's call costs as much as eight frames besides."""
+    costs = Costs()
+    for count in rows:
+        for size in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64):
+            costs.learn("decode", count, size, 0.005 * size, size / 50)
+            costs.learn("vocode", count, size, 0.016 + 0.002 * size, size / 50)
+    return costs
+
+
+def test_a_turn_is_short_where_that_costs_little_so_that_a_newcomer_finds_the_deck_free() -> None:
+    at_ease = rider("a", slack=20.0)
+    long = [work("a", stage, size=48, seconds=0.96, least=1) for stage in STAGES]
+    sizes = {}
+    for stage in (1, 2):
+        turn = choose(state(at_ease, ready=[long[stage]], stages=STAGES, costs=decoding(1)))
+        assert turn is not None
+        sizes[turn.stage] = turn.work[0].size
+    assert sizes == {"decode": 6, "vocode": 24}
+
+
+def test_a_turn_whose_like_was_never_seen_is_not_cut_for_it() -> None:
+    turn = choose(state(rider("a", slack=20.0), ready=[work("a", "decode", 48, 0.96)], stages=STAGES))
+    assert turn is not None
+    assert turn.work[0].size == 48
+
+
+def test_who_is_at_ease_stays_behind_when_a_newcomer_leads_and_who_is_not_goes_along() -> None:
+    riders = [newcomer("new", 9), rider("rich", 1, slack=5.0), rider("poor", 2, slack=0.6), file("f", 3)]
+    for owed, along in ((0.0, {"new", "poor"}), (0.5, {"f", "new", "poor"})):
+        turn = choose(state(*riders, rows=8, owed=owed))
+        assert turn is not None
+        assert {each.line for each in turn.work} >= along - {"f"}
+        assert "rich" not in {each.line for each in turn.work} or turn.work[0].line == "f"
+
+
+def test_while_there_is_time_the_stage_goes_that_more_rows_want() -> None:
+    riders = [rider("next", 0, slack=0.4), *(rider(str(n), n, slack=0.5) for n in range(1, 5))]
+    ready = [work("next", "vocode", 20, 0.4, 1), *(work(str(n), "decode", 20, 0.4, 1) for n in range(1, 5))]
+    patient = choose(state(*riders, ready=ready, stages=STAGES, rows=8, costs=decoding(1, 2, 4, 6)))
+    pressed = [replace(riders[0], slack=0.05), *riders[1:]]
+    urgent = choose(state(*pressed, ready=ready, stages=STAGES, rows=8, costs=decoding(1, 2, 4, 6)))
+    assert patient is not None
+    assert urgent is not None
+    assert (patient.stage, urgent.stage) == ("decode", "vocode")
+
+
+def test_a_started_stream_with_little_in_hand_does_not_count_those_who_have_more_as_before_it() -> None:
+    riders = [rider("tight", 0, slack=0.15), *(rider(str(n), n, slack=5.0) for n in range(1, 8))]
+    costs = Costs()
+    costs.learn("speak", 1, 5, 0.02, 0.1)
+    costs.learn("speak", 8, 5, 0.10, 0.1)
+    assert spare_seconds(state(*riders, rows=8, costs=costs, first=0.1)) > 0.05
+
+
+def test_a_stream_that_awaits_its_text_is_not_taken_for_one_that_runs_dry() -> None:
+    silent = rider("silent", 1, slack=-30.0, mute=True)
+    assert spare_seconds(state(silent)) == float("inf")
+    assert lead(state(silent, newcomer("new", 2), ready=[work("new")], costs=costing(5.0))) == "new"
+
+
 def test_a_long_prefill_is_cut_to_a_turn() -> None:
     costs = Costs()
     costs.learn("prefill", 1, 1000, 0.8, 0.0)
@@ -166,7 +228,7 @@ def test_rows_that_would_cost_the_started_their_chunk_stay_behind() -> None:
     costs = Costs()
     costs.learn("speak", 1, 5, 0.1, 0.1)
     costs.learn("speak", 2, 5, 0.2, 0.1)
-    turn = choose(state(rider("a", 1, slack=0.25), file("f", 2), rows=4, costs=costs, first=0.1))
+    turn = choose(state(rider("a", 1, slack=0.22), file("f", 2), rows=4, costs=costs, first=0.1))
     assert turn is not None
     assert [each.line for each in turn.work] == ["a"]
 
@@ -199,6 +261,19 @@ def test_a_newcomer_waits_while_the_started_fill_the_machine() -> None:
     late = newcomer("late", 9, aboard=False)
     assert board(state(*started, late, costs=costing(0.2))) == ("late",)
     assert board(state(*started, late, costs=costing(0.3))) == ()
+
+
+def test_nobody_new_comes_to_a_busy_deck_whose_streams_have_little_in_hand() -> None:
+    late = newcomer("late", 9, aboard=False)
+    for slack, load, boarded in ((0.4, 0.2, ()), (0.6, 0.2, ("late",)), (0.4, 0.1, ("late",))):
+        started = [rider(str(number), number, slack=slack) for number in range(3)]
+        costs = costing(load, sound=1.0)
+        costs.learn("speak", 1, 5, load / 10, 0.1)
+        assert board(state(*started, late, costs=costs, first=0.1)) == boarded
+
+
+def test_a_live_line_gets_no_place_before_its_first_text() -> None:
+    assert board(state(newcomer("silent", 1, aboard=False, mute=True), newcomer("b", 2, aboard=False))) == ("b",)
 
 
 def test_a_newcomer_does_not_pass_one_that_came_before_it() -> None:
