@@ -13,8 +13,6 @@ from models.engines.tone import Tone
 from models.runner import Runner
 from models.scheduler import Rules, State, Turn
 
-STEP_SECONDS = 0.08
-"""One frame: a running batch takes in newcomers after each."""
 EARLY_SECONDS, CHUNK_SECONDS = 0.16, 0.64
 """What batching without deadlines sends: eight frames, or two first and then eight, as some servers do."""
 
@@ -79,7 +77,7 @@ def of(kind: type[Rival]) -> Callable[[Callable[[], Deck], int, Clock], Runner]:
 
 
 def _wanted(state: State, first: float) -> dict[str, list[Work]]:
-    """What each line should do next, by stage: a frame at a time, until there is a chunk to send."""
+    """What each line should do next, by stage, in chunks of one size but the first."""
     aboard = {rider.line for rider in state.riders if rider.aboard}
     started = {rider.line for rider in state.riders if rider.started}
     offers: dict[str, list[Work]] = defaultdict(list)
@@ -92,7 +90,7 @@ def _wanted(state: State, first: float) -> dict[str, list[Work]]:
         latest = max(works, key=lambda work: state.stages.index(work.stage))
         whole = latest.stage != state.stages[-1] or latest.seconds >= seconds or len(works) == 1
         work = latest if whole else min(works, key=lambda work: state.stages.index(work.stage))
-        wanted[work.stage].append(_cut(work, seconds if work.stage == state.stages[-1] else STEP_SECONDS))
+        wanted[work.stage].append(_cut(work, seconds))
     last = state.stages[-1]
     # Sound that is ready goes out before more is decoded; newcomers are read first.
     order = [state.stages[0], last, *state.stages[1:-1]]

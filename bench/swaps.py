@@ -1,7 +1,7 @@
 """Two hundred swaps of two real models through the real manager: is memory where it was? `python -m bench swaps`.
 
-Hibari and, where its weights are unpacked, Kokoro; else tone. Each swap loads one, which makes the other leave, and
-speaks its first word. Run it with MALLOC_ARENA_MAX=2, as the image does.
+Hibari and, where its weights are unpacked, Kokoro; else tone. Each swap loads one, which speaks its first word
+and leaves again. Run it with MALLOC_ARENA_MAX=2, as the image does.
 """
 
 import asyncio
@@ -11,31 +11,28 @@ from statistics import median
 from basics.settings import Settings
 from bench.pairs import table
 from bench.soak import resident_mb
-from models.catalogue import Catalogue, card
+from models.catalogue import Catalogue
 from models.manager import Manager
 from tests.engines.weights import CACHE
 
 SWAPS, EVERY = 200, 10
+IDLE_SECONDS = 0.01
 
 
 async def swapped(models: tuple[str, str], swaps: int = SWAPS) -> list[float]:
     """Megabytes after every tenth swap."""
-    environment = {"MODEL": models[0], "WEIGHTS_DIR": str(CACHE), "ACCEPT_LICENSES": "", "DEVICE": "cpu"}
-    catalogue = Catalogue(Settings.read(environment))
-    largest = max(card(catalogue.find(model)).memory for model in models)
-    # Room for the larger of the two and never for both.
-    tight = Settings.read(environment | {"VRAM_BUDGET_GB": f"{largest + 0.001:.3f}"})
-    manager, seen = Manager(tight, Catalogue(tight)), list[float]()
+    environment = {"MODEL": models[0], "WEIGHTS_DIR": str(CACHE), "DEVICE": "cpu", "IDLE_UNLOAD": str(IDLE_SECONDS)}
+    settings = Settings.read(environment)
+    manager, seen = Manager(settings, Catalogue(settings)), list[float]()
     try:
         for number in range(swaps):
             await manager.warm(models[number % 2])
+            while manager.residents():  # noqa: ASYNC110 a thread unloads it
+                await asyncio.sleep(IDLE_SECONDS)
             if number % EVERY == EVERY - 1:
                 seen.append(await asyncio.to_thread(resident_mb))
-        here = [info["model"] for info in manager.residents()]
     finally:
         await manager.close()
-    if len(here) != 1:
-        raise RuntimeError(f"nothing was swapped: {', '.join(here)} are in memory at once")
     return seen
 
 
