@@ -24,8 +24,8 @@ help: ## list the commands
 run: embedded ## speak test_input.json, or TEXT="..." [VOICE= MODEL= FORMAT=mp3], into out/
 	@$(CLEAN) $(VENV) handler.py --text="$$TEXT" --voice="$$VOICE" --model="$$MODEL" --format="$$FORMAT"
 
-serve: ## HTTP server with the studio
-	@echo "make serve: the HTTP server is not built yet."; exit 1
+serve: embedded ## HTTP server, on http://127.0.0.1:8000 unless PORT says otherwise
+	@$(CLEAN) MODEL="$$MODEL" $(VENV) -m server
 
 quick: dev ## the tests without services
 	@echo "Tests without services:"

@@ -1,7 +1,8 @@
-"""The door: a RunPod job in, events out, and the three ways to start. No logic.
+"""The door: a RunPod job in, events out, and the four ways to start. No logic.
 
     python handler.py                     by hand: speaks test_input.json, or --text, into out/
     python handler.py --rp_serve_api      the SDK's local server; also its realtime mode
+    MODE=http python handler.py           the HTTP server of `server/`
     on RunPod                             the SDK's loop over the queue
 
 Start reading at `handler_for`. What an answer looks like on the queue is in `operations/queue.py`, how the worker
@@ -23,6 +24,7 @@ from basics.errors import Failure
 from basics.settings import Settings
 from operations import byhand
 from operations.opening import Answer, Opened, Opening, opened, refusing
+from operations.proxied import talk as talk_of
 from operations.queue import Talk, collected, job_of
 from operations.shift import Shift, fit
 
@@ -50,7 +52,7 @@ class Config(dict[str, Any]):
 def handler_for(answer: Answer, shift: Shift) -> Handler:
     """The handler on the queue: everything goes to the job's stream, and only its last word into the answer."""
 
-    async def handler(job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    async def handler(job: dict[str, Any]) -> AsyncGenerator[Any, None]:
         async for post in _talk(job, answer, shift).posts():
             _kept.set(post.last)
             yield post.payload
@@ -62,7 +64,7 @@ def handler_for(answer: Answer, shift: Shift) -> Handler:
 def collector_for(answer: Answer, shift: Shift) -> Handler:
     """The handler where nothing streams: the SDK's servers, and versions of the SDK that were not tested."""
 
-    async def handler(job: dict[str, Any]) -> list[dict[str, Any]] | dict[str, Any]:
+    async def handler(job: dict[str, Any]) -> list[Any] | dict[str, Any]:
         return await collected(_talk(job, answer, shift).posts())
 
     return handler
@@ -70,7 +72,7 @@ def collector_for(answer: Answer, shift: Shift) -> Handler:
 
 def _talk(raw: dict[str, Any], answer: Answer, shift: Shift) -> Talk:
     job = job_of(raw)
-    talk = Talk(answer(job))
+    talk = talk_of(job, answer)
     shift.hold(job, talk)
     return talk
 
@@ -88,7 +90,9 @@ def main(arguments: Sequence[str], opened: Opening = opened, sdk: str = "") -> i
         if unbuilt := settings.unbuilt():
             log.warning("set_but_not_built", extra={"variables": ",".join(unbuilt)})
         if settings.mode == "http":
-            raise Failure("misconfigured", "MODE=http is not built into this version; unset it for the queue.")
+            from server.serving import serve as serve_http
+
+            return serve_http(settings)
         if door == "hand" and not chosen.rp_serve_api:
             return by_hand(settings, chosen, strange, opened)
         house = _beside_the_sdk(settings, opened)

@@ -16,6 +16,9 @@ INLINE_BYTES = 5_000_000
 ANSWER_BYTES = 9_000_000
 """A final answer stays under this, as JSON. RunPod silently drops what is over ten million."""
 
+WIDE_BYTES = 500_000_000
+"""The largest file that a door of our own sends as a body: two and a half hours of WAV."""
+
 REST_BYTES = 500_000
 """Kept free in an answer for all but the file: captions up to 256 kB, up to 1,000 segments, the rest."""
 

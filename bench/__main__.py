@@ -3,7 +3,7 @@
 import platform
 import sys
 
-from bench import encoders, loop, overhead, realtime, share, streams, swaps, voices
+from bench import encoders, history, loop, overhead, realtime, share, streams, swaps, voices
 
 ALL = {
     "overhead": ("What the worker adds to the bare engine (hibari), in one process", overhead.main),
@@ -14,6 +14,7 @@ ALL = {
     "share": ("The worker's own time at 16 streams", share.main),
     "swaps": ("Memory over two hundred swaps", swaps.main),
     "encoders": ("Each encoder", encoders.main),
+    "history": ("History of a million jobs", history.main),
 }
 
 

@@ -10,12 +10,15 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from basics.errors import Failure
 from basics.events import Event, Failed
 from basics.settings import Settings
 from operations.job import Job
+
+if TYPE_CHECKING:
+    from operations.house import House
 
 log = logging.getLogger("worker.opening")
 
@@ -28,8 +31,17 @@ class Opened:
 
     answer: Answer
     close: Callable[[], Coroutine[Any, Any, None]]
-    hopeless: bool = False
-    """Whether it can do nothing but say why, and another host may do better."""
+    failure: Failure | None = None
+    """Why it can do nothing but say so."""
+    admit: Callable[[Job], None] = lambda _: None
+    """Raises `busy`: for doors that do not keep a line."""
+    metrics: Callable[[], str] = lambda: ""
+    """As Prometheus reads them."""
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it cannot work, and another host may do better."""
+        return self.failure is not None and self.failure.retryable
 
 
 class Opening(Protocol):
@@ -49,7 +61,6 @@ async def opened(settings: Settings, *, default: bool = True) -> Opened:
 
 async def _opened(settings: Settings, default: bool) -> Opened:
     from operations import house as houses
-    from operations.answer import answer
 
     house = await asyncio.to_thread(partial(houses.open, settings, on_full=_leave))
     for warning in house.warnings:
@@ -60,7 +71,20 @@ async def _opened(settings: Settings, default: bool) -> Opened:
     except BaseException:
         await house.close()
         raise
-    return Opened(partial(answer, house=house), house.close)
+    return around(house)
+
+
+def around(house: "House") -> Opened:
+    from operations import metrics
+    from operations.admission import admit
+    from operations.answer import answer
+
+    return Opened(
+        partial(answer, house=house),
+        house.close,
+        admit=partial(admit, house=house),
+        metrics=partial(metrics.rendered, house),
+    )
 
 
 def refusing(failure: Failure) -> Opened:
@@ -73,7 +97,7 @@ def refusing(failure: Failure) -> Opened:
     async def close() -> None:
         return None
 
-    return Opened(answer, close, failure.retryable)
+    return Opened(answer, close, failure)
 
 
 def _leave() -> None:

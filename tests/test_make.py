@@ -40,13 +40,6 @@ def test_make_alone_lists_the_commands_with_what_they_do():
         assert f"make {command} " in done.stdout
 
 
-@pytest.mark.parametrize("command", ["serve"])
-def test_a_command_without_anything_behind_it_says_so_and_fails(command: str):
-    done = subprocess.run(("make", "-C", str(ROOT), command), capture_output=True, text=True)
-    assert done.returncode != 0
-    assert "not built yet" in done.stdout
-
-
 def test_an_image_of_a_group_without_an_engine_is_refused_before_docker_is_asked():
     done = subprocess.run(("make", "-C", str(ROOT), "image", "GROUP=nobody"), capture_output=True, text=True)
     assert done.returncode != 0

@@ -83,6 +83,8 @@ class Tone(Engine):
         presets=tuple(Preset(id, id.capitalize(), "en", loudness=LOUDNESS[id]) for id in NOTES),
         crosslingual=True,
         clones=True,
+        reference=(0.0, 15.0),
+        transcript="unread",
         streams=True,
         whole=False,
         blends=True,

@@ -1,0 +1,73 @@
+"""The server as a process: it listens where it may, answers, and ends when it is told to."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from basics.settings import Settings
+from server.serving import address
+from tests.test_house import ROOT
+
+
+@contextmanager
+def process(folder: Path, *command: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """The process and the addresses it says it listens on."""
+    given = {"MODEL": "tone", "PORT": "0", "VOICES": str(folder), "AUDIO_OUTPUT_DIR": str(folder), **environment}
+    own = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    worker = subprocess.Popen(
+        (sys.executable, *command), cwd=ROOT, env=own | given, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert worker.stderr is not None
+        said = next(line for line in iter(worker.stderr.readline, "") if "serving" in line)
+        host = re.search(r"address=(\S+)", said)
+        ports = re.search(r"ports=(\[.*?\])", said)
+        assert host is not None
+        assert ports is not None
+        yield worker, [f"http://{host[1]}:{port}" for port in json.loads(ports[1])]
+    finally:
+        worker.kill()
+        worker.communicate()
+
+
+def test_by_handler_and_by_module_it_speaks_on_both_ports_and_ends_on_sigterm(tmp_path: Path) -> None:
+    for command in (("handler.py",), ("-m", "server")):
+        with process(tmp_path, *command, MODE="http", PORT_HEALTH=str(free())) as (worker, addresses):
+            with httpx.Client(trust_env=False, timeout=60) as client:
+                body = {"input": "Hello.", "model": "tone", "voice": "low", "response_format": "wav"}
+                assert client.post(f"{addresses[0]}/v1/audio/speech", json=body).content.startswith(b"RIFF")
+                assert [client.get(f"{each}/ping").status_code for each in addresses] == [200, 200]
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        own = {"PATH": os.environ["PATH"], "MODEL": "tone", "PORT": port, "VOICES": str(tmp_path)}
+        ended = subprocess.run((sys.executable, "-m", "server"), cwd=ROOT, env=own, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert f"misconfigured: PORT: {port}" in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("environment", "host"),
+    [({}, "127.0.0.1"), ({"API_KEYS": "a"}, "0.0.0.0"), ({"RUNPOD_ENDPOINT_ID": "e"}, "0.0.0.0")],
+)
+def test_only_where_somebody_checks_keys_does_it_listen_to_all(environment: dict[str, str], host: str) -> None:
+    assert address(Settings.read(environment)) == host
+
+
+def free() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
