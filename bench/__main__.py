@@ -3,13 +3,16 @@
 import platform
 import sys
 
-from bench import encoders, history, loop, overhead, streams, voices
+from bench import encoders, history, loop, overhead, realtime, share, streams, swaps, voices
 
 ALL = {
     "overhead": ("What the worker adds to the bare engine (hibari), in one process", overhead.main),
     "loop": ("Through the SDK's loop, against a worker that only echoes", loop.main),
     "voices": ("A library of 200 voices", voices.main),
     "streams": ("Streams that play without a gap, on a rehearsed engine", streams.main),
+    "realtime": ("Clients that play in real time, on real models", realtime.main),
+    "share": ("The worker's own time at 16 streams", share.main),
+    "swaps": ("Memory over two hundred swaps", swaps.main),
     "encoders": ("Each encoder", encoders.main),
     "history": ("History of a million jobs", history.main),
 }

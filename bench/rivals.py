@@ -13,8 +13,8 @@ from models.engines.tone import Tone
 from models.runner import Runner
 from models.scheduler import Rules, State, Turn
 
-CHUNK_SECONDS = 0.64
-"""What batching without deadlines sends: eight frames of 80 ms, the size streaming servers of this engine use."""
+EARLY_SECONDS, CHUNK_SECONDS = 0.16, 0.64
+"""What batching without deadlines sends: eight frames, or two first and then eight, as some servers do."""
 
 
 class Rival(Runner):
@@ -52,31 +52,41 @@ class Lock(Rival):
 class Batching(Rival):
     """Continuous batching as language models are served: prefill first, everybody who is aboard moves, in turn."""
 
+    first_seconds = CHUNK_SECONDS
+
     def board(self, state: State) -> Sequence[str]:
         return [rider.line for rider in state.riders if not rider.aboard][: max(0, state.free)]
 
     def choose(self, state: State) -> Turn | None:
         served = {rider.line: rider.served for rider in state.riders}
-        for stage, works in _wanted(state, CHUNK_SECONDS).items():
+        for stage, works in _wanted(state, self.first_seconds).items():
             if works:
                 fair = sorted(works, key=lambda work: served[work.line])[: state.rows]
                 return Turn(stage, tuple(fair))
         return None
 
 
+class Early(Batching):
+    """The same with a small first chunk."""
+
+    first_seconds = EARLY_SECONDS
+
+
 def of(kind: type[Rival]) -> Callable[[Callable[[], Deck], int, Clock], Runner]:
     return lambda open, rows, clock: kind(open, Tone.card, rows, clock, Rules(), lambda: None)
 
 
-def _wanted(state: State, seconds: float) -> dict[str, list[Work]]:
-    """What each line should do next, in chunks of one size, by stage; the earliest stage first."""
+def _wanted(state: State, first: float) -> dict[str, list[Work]]:
+    """What each line should do next, by stage, in chunks of one size but the first."""
     aboard = {rider.line for rider in state.riders if rider.aboard}
+    started = {rider.line for rider in state.riders if rider.started}
     offers: dict[str, list[Work]] = defaultdict(list)
     for work in state.ready:
         if work.line in aboard:
             offers[work.line].append(work)
     wanted: dict[str, list[Work]] = {stage: [] for stage in state.stages}
     for works in offers.values():
+        seconds = CHUNK_SECONDS if works[0].line in started else first
         latest = max(works, key=lambda work: state.stages.index(work.stage))
         whole = latest.stage != state.stages[-1] or latest.seconds >= seconds or len(works) == 1
         work = latest if whole else min(works, key=lambda work: state.stages.index(work.stage))

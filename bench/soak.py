@@ -138,7 +138,7 @@ async def soak(seconds: float, seed: int, folder: Path) -> Record:
             if chance.random() < 0.5:
                 await asyncio.sleep(PAUSE_SECONDS)
             await _rest(house, record)
-            record.memory_mb.append(_resident_mb())
+            record.memory_mb.append(resident_mb())
             record.threads.append(threading.active_count())
     finally:
         await house.close()
@@ -167,7 +167,7 @@ def _growth(figures: Sequence[float]) -> float:
     return median(figures[-third:]) - median(figures[third : 2 * third]) if third else 0.0
 
 
-def _resident_mb() -> float:
+def resident_mb() -> float:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 1e6

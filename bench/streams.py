@@ -16,7 +16,7 @@ from bench.stage import COSTS, Asked, Make, Played, crowd, ours, play, slowed
 ROWS, ROOM = 32, 128
 FULL = 85.2
 """Streams that the published engine carries at 32 rows if nothing is ever wasted."""
-LOADS = (0.1, 0.4, 0.8, 1.0, 1.2)
+LOADS = (0.1, 0.4, 0.8, 0.9, 1.0, 1.1, 1.2)
 SECONDS, EDGE = 30.0, 8.0
 """Of a load, and of its beginning and end that do not count."""
 SMALL, SMALL_ROWS, SLOWER = 200, 4, 4.0
@@ -25,6 +25,7 @@ SMALL, SMALL_ROWS, SLOWER = 200, 4, 4.0
 KINDS: Mapping[str, Make] = {
     "a lock": rivals.of(rivals.Lock),
     "no deadlines": rivals.of(rivals.Batching),
+    "no deadlines, small first chunk": rivals.of(rivals.Early),
     "ours": ours(),
 }
 

@@ -34,6 +34,11 @@ class Costs:
         known = self._turns.get(stage)
         return known.bound((edge(rows), edge(size))) if known else 0.0
 
+    def knows(self, stage: str, rows: int, size: int) -> bool:
+        """Whether such a turn was seen: all else is only bounded from above."""
+        known = self._turns.get(stage)
+        return known is not None and known.seen((edge(rows), edge(size)))
+
     def pace(self, rows: int) -> float:
         """Seconds of computing, all stages together, that give `rows` lines one second of sound each."""
         shape = (edge(max(1, rows)), 1)
@@ -69,6 +74,9 @@ class _Medians:
         seen.append(seconds)
         self._median[shape] = median_low(seen)
         self._bounds.clear()
+
+    def seen(self, shape: Shape) -> bool:
+        return shape in self._median
 
     def bound(self, shape: Shape) -> float:
         if shape not in self._bounds:

@@ -1,6 +1,7 @@
 """What the manager keeps: models in memory, and models on their way. Plain; whoever changes them holds its lock."""
 
 import concurrent.futures
+import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,6 +19,14 @@ class Holding:
     seat: Seat
     since: float
     start: ColdStart
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A model that was let go of while its thread hung in a turn: its memory is taken until that turn ends."""
+
+    seat: Seat
+    thread: threading.Thread
 
 
 @dataclass(slots=True, eq=False)

@@ -20,7 +20,7 @@ from models import device
 from models.catalogue import Catalogue, card
 from models.eviction import Seat, hopeless, idle, next_idle, victims
 from models.groups import Entry
-from models.holding import Holding, Loading, described
+from models.holding import Holding, Loading, Stuck, described
 from models.loading import ColdStart, Load, Loaded, Loader
 from models.measures import Measures
 from models.resident import Resident
@@ -32,12 +32,15 @@ log = logging.getLogger(__name__)
 PATIENCE = 10.0
 """Seconds a load waits for room, after which a model that could leave is lent to nobody new: a busy one would
 otherwise keep all others out for ever."""
+LOOK = 5.0
+"""Seconds between looks whether a hung turn has ended after all, while a load waits for its memory."""
 IDLE = 60.0
 """Seconds after which an unused model goes, where several are preloaded and `IDLE_UNLOAD` is silent."""
 
 
 class Manager:
-    """`on_full` is called on a deck's thread when its card stays full; it must not wait for the manager."""
+    """`on_full` is called on a deck's or a load's thread when the card stays full, or when a model that hangs keeps
+    the memory that another needs; it must not wait for the manager."""
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Manager:
         self._settings = settings
         self._catalogue = catalogue
         self._clock = clock or SystemClock()
+        self._on_full = on_full
         self._loader = Loader(settings, self._clock, rules or Rules(), on_full, load)
         self._standby = frozenset(self._named(name) for name in settings.standby)
         self._idle_limit = _idle_limit(settings)
@@ -59,6 +63,7 @@ class Manager:
         self._loadings: dict[str, Loading] = {}
         self._leaving: list[Seat] = []
         """Out of reach and not yet out of memory."""
+        self._stuck: list[Stuck] = []
         self._measured: dict[str, float] = {}
         self._threads: set[threading.Thread] = set()
         self._budget: float | None = None
@@ -220,7 +225,7 @@ class Manager:
                         return holding
                     if (ids := victims(self._seats(), need, budget)) is not None:
                         break
-                self._clock.wait(self._changed, None)
+                self._clock.wait(self._changed, LOOK if self._stuck else None)
             loading.reserved = need
             gone = self._pop(ids)
             self._changed.notify_all()
@@ -234,6 +239,11 @@ class Manager:
             raise Failure("cancelled", "Nobody waits for the model any more.")
         if hopeless(self._seats(), need, budget):
             raise _too_large(loading.entry, need, budget)
+        if hopeless(self._seats(), need + self._stuck_memory(), budget):
+            # No thread can be ended from outside: only the end of the worker frees what it holds.
+            log.error("memory_stuck model=%s gigabytes=%.2f", loading.entry.id, self._stuck_memory())
+            self._on_full()
+            raise Failure("out_of_memory", "A model that hangs keeps the memory that this one needs; try again.")
 
     def _first_waiting(self) -> Loading:
         return next(each for each in self._loadings.values() if each.reserved is None)
@@ -272,6 +282,8 @@ class Manager:
         now = self._clock.now()
         seats = [holding.seat for holding in self._holdings.values()]
         seats += [replace(seat, uses=1, standby=False) for seat in self._leaving]
+        self._stuck = [stuck for stuck in self._stuck if stuck.thread.is_alive()]
+        seats += [replace(stuck.seat, uses=1, standby=False) for stuck in self._stuck]
         coming = [each for each in self._loadings.values() if each.reserved is not None]
         return seats + [
             Seat(each.entry.id, each.reserved or 0.0, now, 1, each.entry.id in self._standby) for each in coming
@@ -296,7 +308,15 @@ class Manager:
     def _part_with(self, holding: Holding) -> None:
         """Nothing here may keep the engine: its memory goes when the last who knows it does."""
         holding.resident.close()
+        if (thread := holding.resident.stuck) is not None:
+            with self._changed:
+                self._stuck.append(Stuck(holding.seat, thread))
+            log.error("model_stuck model=%s gigabytes=%.2f", holding.seat.id, holding.seat.memory)
+            return
         log.info("model_unloaded model=%s", holding.seat.id)
+
+    def _stuck_memory(self) -> float:
+        return sum(stuck.seat.memory for stuck in self._stuck if stuck.thread.is_alive())
 
     def _unload_unused(self) -> bool:
         """Whether anybody left."""

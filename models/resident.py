@@ -134,6 +134,11 @@ class Resident:
     def measures(self) -> Measures:
         return self._runner.measures
 
+    @property
+    def stuck(self) -> threading.Thread | None:
+        """The thread that hangs in a turn, and keeps the engine in memory for as long."""
+        return self._thread if self._hung and self._thread.is_alive() else None
+
     def close(self) -> None:
         """Ends every reader with `busy` and returns when the threads are gone. Never call it on the deck's thread."""
         self._shut(_gone())

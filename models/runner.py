@@ -15,13 +15,14 @@ import numpy as np
 from basics.clock import Clock
 from basics.errors import Failure
 from models.berths import Berth, Berths, Way
+from models.boarding import board, welcomes
 from models.card import Card
 from models.costs import Costs
 from models.engine import Deck, Line, NoRoom, Piece, Work
 from models.feed import Feed
 from models.listener import Listener
 from models.measures import Measures
-from models.scheduler import Rules, State, Turn, board, choose, settle, welcomes
+from models.scheduler import Rules, State, Turn, choose, settle
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ TURNS_LOST = 3
 """Turns that fail one after the other, after which the deck is opened anew."""
 FED_SECONDS = 10.0
 """Of speech that a live line has text for, from which on the rest stays in its feed, so that its writer waits."""
+REGROWN_SECONDS = 300.0
+"""Without full memory, after which half as much room again is tried, up to what there was at first."""
 HAIR = 0.01
 """Seconds by which a line may pass its limit: sums of chunks are not exact."""
 
@@ -76,7 +79,9 @@ class Runner:
         self._open = open
         self._deck = open()
         self._card = card
-        self._rows = rows
+        self._rows = self._most_rows = rows
+        self._most_room = self._deck.room
+        self._shrunk = clock.now()
         self._clock = clock
         self._rules = rules
         self._on_full = on_full
@@ -103,6 +108,7 @@ class Runner:
     def step(self) -> bool:
         """One turn of the deck. False when nothing can move until a line comes, goes or is read."""
         self._come_and_go()
+        self._regrow()
         for line in board(self._state()) if self.waits else ():
             self._admit(self._berths[line])
         self._hand_on()
@@ -122,8 +128,10 @@ class Runner:
                 berth.aboard = False
                 self._fail(berth, _fault())
         self._lost = 0
+        room = self._deck.room
         self._deck.close()
         self._deck = self._open()
+        self._deck.room = min(room, self._deck.room)
 
     def close(self, reason: Failure) -> None:
         """Everybody's line ends with `reason`."""
@@ -257,8 +265,9 @@ class Runner:
             return self._run_fewer(turn) if is_full(error) else self._lose(turn.work, error, _seen(error))
 
     def _run_fewer(self, turn: Turn) -> Ran:
-        """Half the rows, and half the room from now on, get one more try."""
+        """Half the rows, and half the room for the next minutes, get one more try."""
         self._rows = self._deck.room = max(1, len(turn.work) // 2)
+        self._shrunk = self._clock.now()
         log.warning("room_shrunk model=%s stage=%s rows=%d", self._card.id, turn.stage, self._rows)
         work = turn.work[: self._rows]
         try:
@@ -269,6 +278,17 @@ class Runner:
             lost = self._lose(work, error, Failure("out_of_memory", "The memory is full, even for fewer rows."))
             self._on_full()
             return lost
+
+    def _regrow(self) -> None:
+        """What was too much once may fit again, when a neighbour on the card has gone or a line was the longest."""
+        if self._rows >= self._most_rows and self._deck.room >= self._most_room:
+            return
+        now = self._clock.now()
+        if now - self._shrunk >= REGROWN_SECONDS:
+            self._shrunk = now
+            self._rows = min(self._most_rows, self._rows + (self._rows + 1) // 2)
+            self._deck.room = min(self._most_room, self._deck.room + (self._deck.room + 1) // 2)
+            log.info("room_regrown model=%s rows=%d room=%d", self._card.id, self._rows, self._deck.room)
 
     def _timed(self, work: Sequence[Work]) -> Ran:
         self._expected = self._costs.of(work[0].stage, len(work), max(item.size for item in work))

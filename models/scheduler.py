@@ -1,8 +1,8 @@
-"""Who comes aboard, and who moves next: two pure choices over plain data.
+"""Who moves next: a pure choice over plain data. Who comes aboard at all is `boarding.py`'s.
 
-`board` gives places to waiting lines, `choose` picks a stage, the rows that run it and how far each goes. A
-started stream is never sacrificed for a new one: others move only in the time that the started can spare, counted
-in learnt costs. Nothing here touches an array, a thread or a clock.
+`choose` picks a stage, the rows that run it and how far each goes. A started stream is never sacrificed for a new
+one: others move only in the time that the started can spare, counted in learnt costs. Nothing here touches an array,
+a thread or a clock.
 """
 
 import math
@@ -23,24 +23,35 @@ _STEPS = 8
 class Rules:
     """What the choices weigh. Seconds of sound where it says so, else seconds of time."""
 
-    margin: float = 0.06
+    margin: float = 0.03
     """Kept in hand by each started stream for the way to its listener."""
     comfort: float = 2.0
     """In hand, from which on a stream lets files go first."""
     first: float = 0.3
     """Sound of a first chunk, where a line that is not aboard has not told yet."""
-    growth: float = 0.5
+    growth: float = 0.8
     """A chunk grows up to this part of the sound in hand: the ramp."""
     chunk: float = 4.0
     """Sound of the largest chunk."""
     turn: float = 0.1
     """A turn is cut to this while others wait, so that a newcomer does not stall behind a long one."""
     full: float = 0.9
-    """Of all time, what may be promised to streams."""
+    """Of all time, what may be promised to streams; the rest reads texts and begins new lines."""
     share: float = 0.1
     """Of all time, what files are owed while streams want it too."""
     patience: float = 5.0
     """Time owed to files from which on they go before anybody."""
+    ease: float = 1.0
+    """In hand, from which on a started stream stays behind when a newcomer leads: its turn is shorter so."""
+    poor: float = 0.5
+    """In hand of the middle one of the started, under which nobody new comes aboard a deck that has much to do:
+    small chunks cost most, so who has little in hand would never have more."""
+    light: float = 0.6
+    """Of all time, up to which a deck has little to do."""
+    waste: float = 1.1
+    """A turn is cut to less while that makes its work at most so much dearer, for newcomers to find the deck free."""
+    brisk: float = 0.02
+    """A turn so short is cut no further for that."""
     rich: float = 60.0
     """Sound in hand, from which on a stream is no load."""
     ahead: float = 20.0
@@ -127,41 +138,31 @@ class Turn:
 def choose(state: State) -> Turn | None:
     """The next turn; None when no line aboard can move."""
     wanted = _wanted(state)
-    movers = sorted((rider for rider in state.riders if rider.line in wanted), key=lambda rider: _rank(state, rider))
+    movers = sorted((rider for rider in state.riders if rider.line in wanted), key=lambda rider: rank(state, rider))
     if not movers:
         return None
     spare = spare_seconds(state)
     lead = next((rider for rider in movers if _may_lead(state, rider, wanted[rider.line], spare)), movers[0])
-    return _turn(state, lead, movers, wanted, spare)
-
-
-def board(state: State) -> tuple[str, ...]:
-    """Lines to take aboard now, in this order. Lines of one listener keep theirs."""
-    boarded: list[str] = []
-    while (rider := _next_aboard(state)) is not None:
-        boarded.append(rider.line)
-        state = replace(state, riders=_with(state.riders, replace(rider, aboard=True)))
-    return tuple(boarded)
-
-
-def welcomes(state: State) -> bool:
-    """Whether one more stream would be carried now, rather than wait."""
-    waits = any(rider.newcomer and not rider.aboard for rider in state.riders)
-    return not waits and (state.free > 0 or _at_a_stretch(state)) and _carried(state)
+    return _turn(state, _fuller(state, lead, movers, wanted, spare), movers, wanted, spare)
 
 
 def spare_seconds(state: State) -> float:
     """Time that may go to others before the tightest started stream would miss its next chunk.
 
-    The least slack first, as many side by side as a turn holds: the classic test whether deadlines can be met.
+    The least slack first, as many side by side as a turn holds: the classic test whether deadlines can be met. The
+    tightest of a turn may go with fewer, so each is tested beside those only who are as tight.
     """
     guarded = sorted((rider for rider in state.riders if rider.guarded), key=lambda rider: rider.slack)
     side_by_side = min(state.side_by_side, max(1, len(guarded)))
     spare, needed = math.inf, state.rules.margin
     for start in range(0, len(guarded), side_by_side):
         group = guarded[start : start + side_by_side]
-        needed += state.costs.chunk(len(group), max(_first(state, rider) for rider in group))
-        spare = min(spare, group[0].slack - needed)
+        first = max(_first(state, rider) for rider in group)
+        for tightest in (0, *(2**power for power in range(side_by_side.bit_length()))):
+            if tightest < len(group):
+                took = state.costs.chunk(min(len(group), max(1, 2 * tightest)), first)
+                spare = min(spare, group[tightest].slack - needed - took)
+        needed += state.costs.chunk(len(group), first)
     return spare
 
 
@@ -173,7 +174,7 @@ def settle(owed: float, seconds: float, files: int, rows: int, contended: bool, 
 # Who may move
 
 
-def _rank(state: State, rider: Rider) -> tuple[float, ...]:
+def rank(state: State, rider: Rider) -> tuple[float, ...]:
     """Overdue files, owed files, newcomers, streams without comfort, files, the rest: in this order."""
     if not rider.stream:
         band = 0 if state.owed > state.rules.patience else 1 if state.owed > 0 else 4
@@ -183,15 +184,28 @@ def _rank(state: State, rider: Rider) -> tuple[float, ...]:
     return (3 if rider.slack < state.rules.comfort else 5, rider.slack, rider.order)
 
 
-def _overdue(state: State, rider: Rider) -> bool:
+def overdue(state: State, rider: Rider) -> bool:
     """A file that has waited for its share too long."""
     return not rider.stream and state.owed > state.rules.patience
 
 
 def _may_lead(state: State, rider: Rider, work: Work, spare: float) -> bool:
-    if rider.guarded or _overdue(state, rider):
+    if rider.guarded or overdue(state, rider):
         return True
     return state.costs.of(work.stage, 1, work.least) <= spare
+
+
+def _fuller(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, Work], spare: float) -> Rider:
+    """Instead of a started stream one whose stage more rows want, while there is time: full turns are cheap turns."""
+    if not lead.guarded:
+        return lead
+    counts = Counter(wanted[rider.line].stage for rider in movers)
+    stage, count = counts.most_common(1)[0]
+    if min(count, state.rows) <= min(counts[wanted[lead.line].stage], state.rows):
+        return lead
+    other = next(rider for rider in movers if wanted[rider.line].stage == stage)
+    took = state.costs.of(stage, min(count, state.rows), wanted[other.line].least)
+    return other if took <= spare else lead
 
 
 def _wanted(state: State) -> dict[str, Work]:
@@ -241,11 +255,15 @@ def _turn(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, 
     """The lead's stage, and whoever can go along without costing the started what they cannot spare."""
     first = wanted[lead.line]
     stage = first.stage
-    due = lead.guarded or _overdue(state, lead)
+    due = lead.guarded or overdue(state, lead)
     limit = min(state.rules.turn, max(spare, _seconds(state, [_cut(first, _lasting(state))]) if due else 0.0))
     rows = _shrunk(state, [first], limit)
     most = rows[0].size if _urgent(state, lead) else _ANY
-    along = [rider for rider in movers if rider is not lead and wanted[rider.line].stage == stage]
+    along = [
+        rider
+        for rider in movers
+        if rider is not lead and wanted[rider.line].stage == stage and (not lead.newcomer or _joins(state, rider))
+    ]
     # Who has time gives its row to a newcomer: full turns of the started would keep it out otherwise.
     pressed = [rider for rider in along if _pressed(state, rider)]
     rows += [_sized(wanted[rider.line], most) for rider in pressed][: state.rows - 1]
@@ -255,7 +273,30 @@ def _turn(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, 
         more = [*rows, _sized(wanted[rider.line], most)]
         if rider not in pressed and len(more) <= state.rows and (rider.guarded or _seconds(state, more) <= allowed):
             rows = more
-    return Turn(stage, tuple(_shrunk(state, rows, limit)))
+    return Turn(stage, tuple(_brisk(state, _shrunk(state, rows, limit))))
+
+
+def _brisk(state: State, rows: list[Work]) -> list[Work]:
+    """Halved while that costs little. Only where such a turn was seen: all else is bounded, not known."""
+    stage, count = rows[0].stage, len(rows)
+    size, least = max(work.size for work in rows), max(work.least for work in rows)
+    if not state.costs.knows(stage, count, size):
+        return rows
+    dearest = state.costs.of(stage, count, size) / size * state.rules.waste
+    while size > least:
+        half = max(least, size // 2)
+        seconds = state.costs.of(stage, count, half)
+        if seconds < state.rules.brisk or seconds / half > dearest:
+            break
+        size = half
+    return [_sized(work, size) for work in rows]
+
+
+def _joins(state: State, rider: Rider) -> bool:
+    """Whether it goes along when a newcomer leads: who is at ease stays behind, so that the turn is short."""
+    if rider.newcomer:
+        return True
+    return rider.slack < state.rules.ease if rider.stream else state.owed > 0
 
 
 def _pressed(state: State, rider: Rider) -> bool:
@@ -270,7 +311,7 @@ def _seconds(state: State, rows: Sequence[Work]) -> float:
 
 def _urgent(state: State, rider: Rider) -> bool:
     """Whether others go no further than it does."""
-    return rider.newcomer or (rider.stream and rider.slack < state.rules.comfort)
+    return rider.newcomer or _pressed(state, rider)
 
 
 def _shrunk(state: State, rows: Sequence[Work], limit: float) -> list[Work]:
@@ -291,86 +332,5 @@ def _sized(work: Work, size: int) -> Work:
     return work if size == work.size else replace(work, size=size, seconds=work.seconds * size / work.size)
 
 
-# Who may come aboard
-
-
-def _next_aboard(state: State) -> Rider | None:
-    if state.free <= 0 or all(rider.aboard for rider in state.riders):
-        return None
-    places = Counter(rider.job for rider in state.riders if rider.aboard)
-    spare = spare_seconds(state)
-    heads = sorted(_heads(state), key=lambda rider: _place_rank(state, rider, places[rider.job]))
-    return next((rider for rider in heads if _welcome(state, rider, spare)), None)
-
-
-def _heads(state: State) -> list[Rider]:
-    """The first waiting line of each job, and of the newcomers only the first: they come in as they came.
-
-    A stream has one place at a time: its next line needs none before this one is made.
-    """
-    heads: dict[int, Rider] = {}
-    for rider in state.riders:
-        if not rider.aboard and not rider.mute and (rider.leads or not rider.stream):
-            heads.setdefault(rider.job, rider)
-    later = [rider.line for rider in heads.values() if rider.newcomer][1:]
-    return [rider for rider in heads.values() if rider.line not in later]
-
-
-def _place_rank(state: State, rider: Rider, places: int) -> tuple[float, ...]:
-    """As in a turn, but files are owed one place only; of their jobs who has fewest comes first."""
-    band, *rest = _rank(state, rider)
-    if rider.stream:
-        return (band, *rest)
-    return (4 if _file_aboard(state) else band, places, *rest)
-
-
-def _welcome(state: State, rider: Rider, spare: float) -> bool:
-    """Whether the started keep their sound when it gets this place."""
-    if rider.guarded:
-        return True
-    if rider.newcomer:
-        return spare >= 0 and _carried(state) and _spares_the_place(state, rider, spare)
-    if state.free <= state.room // 16:
-        return False  # A place in sixteen is kept for streams that have none yet.
-    return (_overdue(state, rider) and not _file_aboard(state)) or _spares_the_place(state, rider, spare)
-
-
-def _file_aboard(state: State) -> bool:
-    return any(rider.aboard and not rider.stream for rider in state.riders)
-
-
-def _carried(state: State) -> bool:
-    """Whether one more stream leaves every listener with sound."""
-    streams = {rider.job for rider in state.riders if _burdens(state.rules, rider)}
-    files = any(not rider.stream for rider in state.riders)
-    limit = state.rules.full - (state.rules.share if files else 0.0)
-    if not streams:
-        return True
-    placed = len(streams) < state.room - files or _at_a_stretch(state)
-    return placed and state.costs.load(len(streams) + 1, state.side_by_side) <= limit
-
-
-def _burdens(rules: Rules, rider: Rider) -> bool:
-    """A stream that was let in. Not with a minute in hand; nor dry with its sound unread: then nobody listens."""
-    stalled = rider.held and rider.slack < 0
-    return rider.stream and (rider.started or rider.aboard) and rider.slack < rules.rich and not stalled
-
-
-def _spares_the_place(state: State, rider: Rider, spare: float) -> bool:
-    """A place that a started stream waits for is lent to others only where that is short."""
-    due = sum(other.guarded and not other.aboard for other in state.riders)
-    return state.free > due or (_at_a_stretch(state) and state.costs.chunk(1, rider.seconds) <= spare)
-
-
-def _at_a_stretch(state: State) -> bool:
-    """Whether a line that has a place is done with it soon. Elsewhere it keeps it for as long as it is heard, or
-    as the started leave it no time: each stream needs a place of its own."""
-    return state.whole or state.room == 1
-
-
 def _first(state: State, rider: Rider) -> float:
     return rider.seconds if state.whole else min(rider.seconds, state.first)
-
-
-def _with(riders: tuple[Rider, ...], changed: Rider) -> tuple[Rider, ...]:
-    return tuple(changed if rider.line == changed.line else rider for rider in riders)

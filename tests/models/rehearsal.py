@@ -1,5 +1,6 @@
 """A rehearsal: a Tone on a clock that its own work turns, and listeners who note when they went without sound."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from models.engines.tone import Cost, Score, Tone, ToneOptions
 from models.listener import Kind, Listener
 from models.runner import Runner
 from models.scheduler import Rules
+from tests.models.decks import Faulty
 
 STAGES = ("prefill", "decode", "vocode")
 COSTS: Mapping[str, Cost] = {
@@ -108,3 +110,18 @@ class Rehearsal:
         ear = self.ear("file")
         self.speaks(ear, line("first word", 1.0))
         self.until_idle()
+
+
+class Stage(Rehearsal):
+    """A rehearsal whose deck breaks when `breaks` names the call."""
+
+    def __init__(self, score: Score | None = None, rows: int = 8) -> None:
+        self.breaks: dict[str, deque[BaseException]] = {"admit": deque(), "run": deque()}
+        super().__init__(score, rows)
+
+    def _open(self) -> Deck:
+        return Faulty(super()._open(), self._break)
+
+    def _break(self, call: str) -> None:
+        if self.breaks[call]:
+            raise self.breaks[call].popleft()

@@ -1,6 +1,5 @@
 """The runner: lines come, move and go, on a clock that only their own work turns."""
 
-from collections import deque
 from typing import Any
 
 import numpy as np
@@ -16,23 +15,8 @@ from models.engine import Deck, Line, NoRoom, Piece
 from models.engines.tone import Cost, Score, Tone
 from models.runner import TURNS_LOST, Runaway, Runner
 from models.scheduler import Rules
-from tests.models.decks import Endless, Faulty
-from tests.models.rehearsal import COSTS, STAGES, Ear, Rehearsal, line
-
-
-class Stage(Rehearsal):
-    """A rehearsal whose deck breaks when `breaks` names the call."""
-
-    def __init__(self, score: Score | None = None, rows: int = 8) -> None:
-        self.breaks: dict[str, deque[BaseException]] = {"admit": deque(), "run": deque()}
-        super().__init__(score, rows)
-
-    def _open(self) -> Deck:
-        return Faulty(super()._open(), self._break)
-
-    def _break(self, call: str) -> None:
-        if self.breaks[call]:
-            raise self.breaks[call].popleft()
+from tests.models.decks import Endless
+from tests.models.rehearsal import COSTS, STAGES, Ear, Rehearsal, Stage, line
 
 
 def sound(ear: Ear) -> np.ndarray[Any, Any]:
@@ -286,30 +270,6 @@ def test_reopening_ends_who_is_aboard_and_keeps_who_waits() -> None:
     assert not waiting.errors
 
 
-@pytest.mark.parametrize("fault", [Failure("out_of_memory", "The card is full."), MemoryError()])
-def test_full_memory_shrinks_the_room_and_every_line_is_still_heard(fault: Exception) -> None:
-    stage = Stage()
-    ears = [stage.ear("file") for _ in range(8)]
-    for number, ear in enumerate(ears):
-        stage.speaks(ear, line(str(number), 1.0))
-    stage.breaks["run"].append(fault)
-    stage.until_idle()
-    assert all(ear.ended == 1 and not ear.errors for ear in ears)
-    assert stage.runner.numbers.room == stage.runner.numbers.rows == 4
-    assert stage.full == 0
-
-
-def test_memory_that_stays_full_ends_the_turn_and_is_reported() -> None:
-    stage = Stage()
-    ears = [stage.ear("file") for _ in range(2)]
-    for number, ear in enumerate(ears):
-        stage.speaks(ear, line(str(number), 1.0))
-    stage.breaks["run"].extend([MemoryError(), MemoryError()])
-    stage.until_idle()
-    assert stage.full == 1
-    assert [[error.code for error in ear.errors] for ear in ears] == [["out_of_memory"], []]
-
-
 def test_a_line_that_does_not_end_is_cut_and_says_so() -> None:
     clock = TurnedClock()
 
@@ -369,3 +329,25 @@ def test_one_more_stream_is_welcome_only_where_it_would_be_carried() -> None:
     rehearsal.until_idle()
     assert rehearsal.runner.admits
     assert max(ear.gap for ear in ears) < 0.02
+
+
+def test_abandoning_tells_everybody_once_and_gives_out_nothing_afterwards() -> None:
+    rehearsal = Rehearsal(Score(stages=STAGES, costs=COSTS, room=1))
+    ears = [rehearsal.ear() for _ in range(3)]
+    berth = rehearsal.speaks(ears[0], line("aboard"))
+    rehearsal.speaks(ears[1], line("waiting"))
+    rehearsal.runner.step()
+    rehearsal.speaks(ears[2], line("just came"))
+    left = rehearsal.ear()
+    rehearsal.runner.leave(rehearsal.speaks(left, line("left")))
+    reason = Failure("internal", "It hangs.", retryable=True)
+    rehearsal.runner.abandon(reason)
+    rehearsal.runner.abandon(reason)
+    assert [[(error.code, error.retryable) for error in ear.errors] for ear in ears] == [[("internal", True)]] * 3
+    assert len({id(ear.errors[0]) for ear in ears}) == 3, "each reader has an exception of its own"
+    assert not left.pieces
+    assert berth.left
+    heard = [len(ear.pieces) for ear in ears]
+    rehearsal.until_idle()
+    assert [len(ear.pieces) for ear in ears] == heard, "what the hung turn still brings is nobody's"
+    assert rehearsal.runner.numbers.aboard == rehearsal.runner.numbers.waiting == 0

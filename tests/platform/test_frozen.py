@@ -36,22 +36,27 @@ def spoken(plane: ControlPlane, asked: dict[str, Any]) -> Record:
     return job
 
 
-def freeze(worker: Worker) -> None:
+FROZEN = pytest.mark.parametrize("seconds", [FROZEN_SECONDS, pytest.param(60.0, marks=pytest.mark.slow)])
+
+
+def freeze(worker: Worker, seconds: float) -> None:
     worker.pause()
-    time.sleep(FROZEN_SECONDS)
+    time.sleep(seconds)
     worker.wake()
 
 
-def test_frozen_between_jobs_it_takes_the_next(plane: ControlPlane, worker: Worker) -> None:
+@FROZEN
+def test_frozen_between_jobs_it_takes_the_next(plane: ControlPlane, worker: Worker, seconds: float) -> None:
     spoken(plane, {"text": "Before."})
-    freeze(worker)
+    freeze(worker, seconds)
     spoken(plane, {"text": "After."})
 
 
-def test_frozen_in_the_middle_of_a_job_it_ends_it_whole(plane: ControlPlane, worker: Worker) -> None:
+@FROZEN
+def test_frozen_in_the_middle_of_a_job_it_ends_it_whole(plane: ControlPlane, worker: Worker, seconds: float) -> None:
     (id,) = plane.submit(STREAM)
     plane.until(lambda: len(plane.of("stream", id)) > 1)
-    freeze(worker)
+    freeze(worker, seconds)
     (job,) = plane.wait(id)
     assert job.status == "COMPLETED", job.error
     sound = [event for event in job.stream if event["event"] == "audio"]
@@ -59,9 +64,12 @@ def test_frozen_in_the_middle_of_a_job_it_ends_it_whole(plane: ControlPlane, wor
     assert " ".join(segment["text"] for segment in job.output[0]["segments"]) == LONG
 
 
-def test_its_connections_are_gone_when_it_wakes_and_that_does_not_hurt(plane: ControlPlane, worker: Worker) -> None:
+@FROZEN
+def test_its_connections_are_gone_when_it_wakes_and_that_does_not_hurt(
+    plane: ControlPlane, worker: Worker, seconds: float
+) -> None:
     worker.pause()
     plane.end_polls()
-    time.sleep(FROZEN_SECONDS)
+    time.sleep(seconds)
     worker.wake()
     spoken(plane, {"text": "After."})

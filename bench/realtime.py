@@ -1,0 +1,122 @@
+"""Clients that play in real time, all in one event loop, against the real road: `python -m bench realtime`.
+
+Each asks for a stream of PCM, plays from its first sound on, and asks again when it has heard all. A client counts
+where no silence is over 20 ms. The clients' own loop is watched beside them: a run in which it was more than 5 ms
+late measures this machine and not the worker, and is void. So it needs a quiet one, with a core for the clients.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from basics.events import Audio, Failed
+from basics.settings import Settings
+from bench.pairs import table
+from bench.stage import GAP_SECONDS
+from operations import house as houses
+from operations.answer import answer
+from operations.house import House
+from operations.job import Job
+from tests.engines.weights import CACHE
+
+TEXT = (
+    "The harbour was quiet when the first boats came in, and nobody on the quay said a word. By noon the fog had "
+    "gone, and the town by the water looked very much like itself again."
+)
+STREAMS = (1, 4, 8, 16)
+SECONDS = 20.0
+LATE_SECONDS, BEAT_SECONDS = 0.005, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    first: float
+    """Seconds until the first sound."""
+    gap: float
+    """The longest silence after it, in seconds."""
+    seconds: float
+
+
+async def one(house: House, asked: dict[str, str], number: str) -> Heard:
+    began = time.monotonic()
+    started, given, gap = 0.0, 0.0, 0.0
+    job = Job(number, {"text": TEXT, "delivery": "stream", "format": "pcm", "cache": False} | asked)
+    async with aclosing(answer(job, house)) as events:
+        async for event in events:
+            if isinstance(event, Failed):
+                raise event.error
+            if not isinstance(event, Audio):
+                continue
+            now = time.monotonic()
+            started = started or now
+            dry = now - started - given
+            if dry > 0:
+                gap, started = max(gap, dry), started + dry
+            given += event.duration
+    end = started + given
+    await asyncio.sleep(max(0.0, end - time.monotonic()))
+    return Heard(started - began, gap, given)
+
+
+async def client(house: House, asked: dict[str, str], name: str, until: float, into: list[Heard]) -> None:
+    number = 0
+    while time.monotonic() < until:
+        number += 1
+        into.append(await one(house, asked, f"{name}-{number}"))
+
+
+async def beat(worst: list[float]) -> None:
+    """How late this loop was at most."""
+    while True:
+        due = time.monotonic() + BEAT_SECONDS
+        await asyncio.sleep(BEAT_SECONDS)
+        worst[0] = max(worst[0], time.monotonic() - due)
+
+
+async def run(house: House, asked: dict[str, str], streams: int, seconds: float) -> tuple[list[Heard], float]:
+    heard, worst = list[Heard](), [0.0]
+    watch = asyncio.create_task(beat(worst))
+    until = time.monotonic() + seconds
+    await asyncio.gather(*(client(house, asked, str(number), until, heard) for number in range(streams)))
+    watch.cancel()
+    return heard, worst[0]
+
+
+async def measured(model: str, asked: dict[str, str], streams: Sequence[int], seconds: float) -> list[list[str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"MODEL": model, "WEIGHTS_DIR": str(CACHE), "AUDIO_OUTPUT_DIR": folder, "VOICES": folder}
+        house = houses.open(Settings.read(settings))
+        try:
+            await one(house, asked, "warm-up")
+            return [row(model, count, *await run(house, asked, count, seconds)) for count in streams]
+        finally:
+            await house.close()
+
+
+def row(model: str, streams: int, heard: Sequence[Heard], late: float) -> list[str]:
+    firsts = sorted(each.first for each in heard)
+    return [
+        model,
+        str(streams),
+        f"{sum(each.gap <= GAP_SECONDS for each in heard)} of {len(heard)}",
+        f"{max(each.gap for each in heard) * 1000:.0f}",
+        f"{firsts[len(firsts) // 2] * 1000:.0f}",
+        f"{firsts[min(len(firsts) - 1, int(len(firsts) * 0.95))] * 1000:.0f}",
+        f"{late * 1000:.1f}",
+        "void" if late > LATE_SECONDS else "yes",
+    ]
+
+
+def main(streams: Sequence[int] = STREAMS, seconds: float = SECONDS) -> str:
+    rows = asyncio.run(measured("hibari", {}, streams, seconds))
+    if (CACHE / "kokoro").is_dir():
+        rows += asyncio.run(measured("kokoro", {"voice": "jf_alpha", "language": "en-us"}, streams, seconds))
+    heads = ["model", "streams", "without a gap over 20 ms", "longest gap, ms", "first audio p50, ms", "p95, ms"]
+    return table([*heads, "clients late at most, ms", "counts"], rows)
+
+
+if __name__ == "__main__":
+    print(main())

@@ -1,0 +1,110 @@
+"""Who comes aboard: a pure choice over the same plain data as `scheduler.py`'s.
+
+Places go to the started first, to newcomers while every started stream keeps its sound and the deck is not poor, to
+files as they are owed. Touches no array, no thread and no clock.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+from models.scheduler import Rider, Rules, State, overdue, rank, spare_seconds
+
+
+def board(state: State) -> tuple[str, ...]:
+    """Lines to take aboard now, in this order. Lines of one listener keep theirs."""
+    boarded: list[str] = []
+    while (rider := _next_aboard(state)) is not None:
+        boarded.append(rider.line)
+        state = replace(state, riders=_with(state.riders, replace(rider, aboard=True)))
+    return tuple(boarded)
+
+
+def welcomes(state: State) -> bool:
+    """Whether one more stream would be carried now, rather than wait."""
+    waits = any(rider.newcomer and not rider.aboard for rider in state.riders)
+    return not waits and (state.free > 0 or _at_a_stretch(state)) and _carried(state)
+
+
+def _next_aboard(state: State) -> Rider | None:
+    if state.free <= 0 or all(rider.aboard for rider in state.riders):
+        return None
+    places = Counter(rider.job for rider in state.riders if rider.aboard)
+    spare = spare_seconds(state)
+    heads = sorted(_heads(state), key=lambda rider: _place_rank(state, rider, places[rider.job]))
+    return next((rider for rider in heads if _welcome(state, rider, spare)), None)
+
+
+def _heads(state: State) -> list[Rider]:
+    """The first waiting line of each job, and of the newcomers only the first: they come in as they came.
+
+    A stream has one place at a time: its next line needs none before this one is made.
+    """
+    heads: dict[int, Rider] = {}
+    for rider in state.riders:
+        if not rider.aboard and not rider.mute and (rider.leads or not rider.stream):
+            heads.setdefault(rider.job, rider)
+    later = [rider.line for rider in heads.values() if rider.newcomer][1:]
+    return [rider for rider in heads.values() if rider.line not in later]
+
+
+def _place_rank(state: State, rider: Rider, places: int) -> tuple[float, ...]:
+    """As in a turn, but files are owed one place only; of their jobs who has fewest comes first."""
+    band, *rest = rank(state, rider)
+    if rider.stream:
+        return (band, *rest)
+    return (4 if _file_aboard(state) else band, places, *rest)
+
+
+def _welcome(state: State, rider: Rider, spare: float) -> bool:
+    """Whether the started keep their sound when it gets this place."""
+    if rider.guarded:
+        return True
+    if rider.newcomer:
+        return spare >= 0 and _carried(state) and _spares_the_place(state, rider, spare)
+    if state.free <= state.room // 16:
+        return False  # A place in sixteen is kept for streams that have none yet.
+    return (overdue(state, rider) and not _file_aboard(state)) or _spares_the_place(state, rider, spare)
+
+
+def _file_aboard(state: State) -> bool:
+    return any(rider.aboard and not rider.stream for rider in state.riders)
+
+
+def _carried(state: State) -> bool:
+    """Whether one more stream leaves every listener with sound."""
+    streams = {rider.job for rider in state.riders if _burdens(state.rules, rider)}
+    files = any(not rider.stream for rider in state.riders)
+    limit = state.rules.full - (state.rules.share if files else 0.0)
+    if not streams:
+        return True
+    placed = len(streams) < state.room - files or _at_a_stretch(state)
+    load = state.costs.load(len(streams) + 1, state.side_by_side)
+    return placed and load <= limit and (load <= state.rules.light or _prosper(state))
+
+
+def _prosper(state: State) -> bool:
+    """Whether the started have enough in hand to be served in chunks that cost little."""
+    slacks = sorted(rider.slack for rider in state.riders if rider.guarded)
+    return not slacks or slacks[len(slacks) // 2] >= state.rules.poor
+
+
+def _burdens(rules: Rules, rider: Rider) -> bool:
+    """A stream that was let in. Not with a minute in hand; nor dry with its sound unread: then nobody listens."""
+    stalled = rider.held and rider.slack < 0
+    return rider.stream and (rider.started or rider.aboard) and rider.slack < rules.rich and not stalled
+
+
+def _spares_the_place(state: State, rider: Rider, spare: float) -> bool:
+    """A place that a started stream waits for is lent to others only where that is short."""
+    due = sum(other.guarded and not other.aboard for other in state.riders)
+    return state.free > due or (_at_a_stretch(state) and state.costs.chunk(1, rider.seconds) <= spare)
+
+
+def _at_a_stretch(state: State) -> bool:
+    """Whether a line that has a place is done with it soon. Elsewhere it keeps it for as long as it is heard, or
+    as the started leave it no time: each stream needs a place of its own."""
+    return state.whole or state.room == 1
+
+
+def _with(riders: tuple[Rider, ...], changed: Rider) -> tuple[Rider, ...]:
+    return tuple(changed if rider.line == changed.line else rider for rider in riders)
