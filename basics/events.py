@@ -44,6 +44,8 @@ class Done:
     """The answer, flat, without an inlined file."""
     data: bytes | None = field(default=None, repr=False)
     """The inlined file: the queue's door fills it into `audio.data` late, HTTP sends it as the body."""
+    location: str = ""
+    """Where the file is stored, as history keeps it: `bucket:` or `volume:` and its key. Never shown to callers."""
 
 
 @dataclass(frozen=True, slots=True)

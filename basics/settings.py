@@ -108,11 +108,11 @@ class Settings(BaseModel):
     )
     bucket_prefix: str = _is("BUCKET_PREFIX", "", "Put before every key.")
     bucket_url_seconds: int = _is("BUCKET_URL_SECONDS", 604_800, "How long a presigned URL works.", ge=1, le=604_800)
-    result_seconds: int = _is("RESULT_SECONDS", 604_800, "How long finished answers are kept.", built=False, ge=0)
-    result_gb: float = _is("RESULT_GB", 10.0, "How much of them is kept.", built=False, ge=0)
-    history_days: int = _is("HISTORY_DAYS", 90, "How long history is kept.", built=False, ge=0)
-    keep_text: bool = _is("KEEP_TEXT", True, "Whether history keeps what was said.", built=False)
-    database_url: str = _is("DATABASE_URL", "", "History's database.", built=False)
+    result_seconds: int = _is("RESULT_SECONDS", 604_800, "How long finished answers are kept.", ge=0)
+    result_gb: float = _is("RESULT_GB", 10.0, "How much of them is kept.", ge=0)
+    history_days: int = _is("HISTORY_DAYS", 90, "How long history is kept.", ge=0)
+    keep_text: bool = _is("KEEP_TEXT", True, "Whether history keeps what was said.")
+    database_url: str = _is("DATABASE_URL", "", "History's database.")
 
     execution_seconds: float = _is("EXECUTION_SECONDS", 600.0, "The endpoint's execution timeout.", ge=5)
     shutdown_seconds: float = _is("SHUTDOWN_SECONDS", 25.0, "How long a job in flight may go on after SIGTERM.", ge=0)
@@ -167,6 +167,17 @@ class Settings(BaseModel):
     @property
     def output_dir(self) -> Path:
         return self.audio_output_dir or (VOLUME / "audio" if VOLUME.is_dir() else Path("out"))
+
+    @property
+    def serverless(self) -> bool:
+        """Whether RunPod runs this worker: behind its queue, or its load balancer."""
+        return bool(self.endpoint_id or self.job_take_url or self.realtime_port)
+
+    @property
+    def history_dir(self) -> Path:
+        """On this machine's disk: what history and finished jobs keep where no store is set up."""
+        scheme, _, path = self.database_url.partition(":///")
+        return Path(path.partition("?")[0]).parent if scheme == "sqlite" else Path("history_data")
 
     @property
     def has_volume(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from models.card import Card
 from models.engine import Line, Piece
+from models.feed import Feed
 from models.listener import Listener
 from models.scheduler import Rider
 
@@ -36,10 +37,21 @@ class Berth:
     order: int
     seconds: float
     """Of sound, expected."""
+    feed: Feed | None = None
+    """Where a live line's text comes from."""
     aboard: bool = False
     left: bool = False
     """Nobody reads it any more."""
     made: float = 0.0
+    mute: bool = False
+    """Aboard, and out of text until more is fed."""
+
+    @property
+    def speechless(self) -> bool:
+        """Whether it waits for its text rather than for the deck."""
+        if self.feed is None or self.feed.waits:
+            return False
+        return self.mute if self.aboard else not self.line.text.strip()
 
     @property
     def rest(self) -> float:
@@ -65,9 +77,9 @@ class Berths:
     def get(self, line: str) -> Berth | None:
         return self._here.get(line)
 
-    def enter(self, line: Line, listener: Listener, way: Way) -> Berth:
+    def enter(self, line: Line, listener: Listener, way: Way, feed: Feed | None = None) -> Berth:
         """From any thread: the line is seen at the next step."""
-        berth = Berth(line, listener, way, next(self._count), _expected(line, self._card))
+        berth = Berth(line, listener, way, next(self._count), _expected(line, self._card), feed)
         self._arrivals.append(berth)
         return berth
 
@@ -137,6 +149,7 @@ class Berths:
             slack=slack,
             seconds=berth.rest,
             held=berth.way.unread >= ahead,
+            mute=berth.speechless,
         )
 
 

@@ -34,6 +34,12 @@ class Card:
     crosslingual: bool = False
     """Whether a preset may speak another language than its own."""
     clones: bool = False
+    reference: tuple[float, float] = (5.0, 15.0)
+    """Seconds of a recording: fewer than the first are refused, of more than the second the best part is cut."""
+    transcript: Literal["unread", "read", "needed"] = "read"
+    """What the engine makes of what is said in a recording."""
+    conditionals: bool = False
+    """Whether its conditioning may come from one of Chatterbox's own files; `voices.conditionals` has the names."""
     converts: bool = False
     streams: bool = False
     """Whether sound of a line comes before the line is done."""

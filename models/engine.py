@@ -52,6 +52,8 @@ class Line:
     """Of a dialogue spoken as one: text and conditioning of each turn."""
     source: Samples | None = None
     """The sound that `convert` says again, at the card's rate."""
+    live: bool = False
+    """Whether more text comes through `Deck.feed`, until one piece is the last. `text` may be empty until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ class Deck(Protocol):
         ...
 
     def feed(self, line: str, text: str, last: bool) -> None:
-        """More text for a line aboard, where the card says `live`."""
+        """More text for a live line aboard, where the card says `live`. Raises a Failure that ends the line: `last`
+        with nothing to speak, for one."""
         ...
 
     def drop(self, line: str) -> None:

@@ -33,6 +33,12 @@ class Listener:
     def started(self) -> bool:
         return self.first is not None or self.made > 0
 
+    def give(self, seconds: float, now: float) -> None:
+        """So much sound goes out. Who had run dry meanwhile plays on from now: the gap is over."""
+        if self.first is not None:
+            self.first = max(self.first, now - self.given)
+        self.given += seconds
+
     def slack(self, unread: float, now: float) -> float:
         """Seconds until it runs dry, `unread` seconds of sound lying ready for it. Before it plays, nothing drains."""
         if self.first is None:

@@ -8,12 +8,15 @@ import concurrent.futures
 import logging
 import threading
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from functools import partial
 
 from basics.clock import Clock, SystemClock
 from basics.errors import Failure
+from models.berths import Berth
 from models.card import Card
 from models.engine import Conditioning, Engine, Line, Piece
+from models.feed import Feed
 from models.listener import Listener
 from models.measures import Measures
 from models.reader import Reader
@@ -70,15 +73,15 @@ class Resident:
         self._watch = threading.Thread(target=self._watch_turns, name=f"watch-{self.card.id}", daemon=True)
         self._watch.start()
 
-    async def speak(self, line: Line, listener: Listener) -> AsyncGenerator[Piece, None]:
-        """The line's sound as it is made. Closing it, or cancelling whoever reads, frees the place at the next step."""
-        reader = Reader(self.card.rate, self._notify)
-        with self._wake:
-            if self._closing is not None:
-                raise same(self._closing)
-            berth = self._runner.enter(line, listener, reader)
-        self._notify()
+    async def speak(self, line: Line, listener: Listener, feed: Feed | None = None) -> AsyncGenerator[Piece, None]:
+        """The line's sound as it is made. Closing it, or cancelling whoever reads, frees the place at the next step.
+
+        With a `feed`, where the card says `live`, the line's text goes on with what is put there, until the feed is
+        finished; `line.longest` bounds all of it.
+        """
+        reader, berth = Reader(self.card.rate, self._notify), None
         try:
+            berth = self._enter(line, listener, reader, feed)
             while True:
                 piece = await reader.take()
                 if piece.error is not None:
@@ -87,8 +90,23 @@ class Resident:
                 if piece.last:
                     return
         finally:
-            self._runner.leave(berth)
-            self._notify()
+            if feed is not None:
+                feed.end()
+            if berth is not None:
+                self._runner.leave(berth)
+                self._notify()
+
+    def _enter(self, line: Line, listener: Listener, reader: Reader, feed: Feed | None) -> Berth:
+        if feed is not None and not self.card.live:
+            raise Failure("not_supported", f"{self.card.id} does not take text piece by piece.")
+        with self._wake:
+            if self._closing is not None:
+                raise same(self._closing)
+            berth = self._runner.enter(replace(line, live=feed is not None), listener, reader, feed)
+        if feed is not None:
+            feed.bind(self._notify)
+        self._notify()
+        return berth
 
     async def prepare(self, voice: Voice) -> Conditioning:
         """In a thread of its own, one at a time, beside the running deck."""

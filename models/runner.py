@@ -18,6 +18,7 @@ from models.berths import Berth, Berths, Way
 from models.card import Card
 from models.costs import Costs
 from models.engine import Deck, Line, NoRoom, Piece, Work
+from models.feed import Feed
 from models.listener import Listener
 from models.measures import Measures
 from models.scheduler import Rules, State, Turn, board, choose, settle, welcomes
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 TURNS_LOST = 3
 """Turns that fail one after the other, after which the deck is opened anew."""
+FED_SECONDS = 10.0
+"""Of speech that a live line has text for, from which on the rest stays in its feed, so that its writer waits."""
 HAIR = 0.01
 """Seconds by which a line may pass its limit: sums of chunks are not exact."""
 
@@ -89,9 +92,9 @@ class Runner:
         self._expected = 0.0
         self._welcomes = True
 
-    def enter(self, line: Line, listener: Listener, way: Way) -> Berth:
-        """From any thread: the line waits for its place from now on."""
-        return self._berths.enter(line, listener, way)
+    def enter(self, line: Line, listener: Listener, way: Way, feed: Feed | None = None) -> Berth:
+        """From any thread: the line waits for its place from now on. A live line has a feed."""
+        return self._berths.enter(line, listener, way, feed)
 
     def leave(self, berth: Berth) -> None:
         """From any thread: its place is free at the next step."""
@@ -102,6 +105,7 @@ class Runner:
         self._come_and_go()
         for line in board(self._state()) if self.waits else ():
             self._admit(self._berths[line])
+        self._hand_on()
         state = self._state(self._offers())
         self._welcomes = welcomes(state)
         turn = choose(state)
@@ -184,6 +188,9 @@ class Runner:
         first = [work for work in ready if work.stage == self._deck.stages[-1] and work.line in new]
         if first and not self._card.whole:
             self._first = max(work.seconds * work.least / work.size for work in first)
+        offered = {work.line for work in ready}
+        for berth in self._berths:
+            berth.mute = berth.feed is not None and berth.aboard and berth.line.id not in offered
         return ready
 
     # Coming and going
@@ -206,6 +213,25 @@ class Runner:
             self._fail(berth, error)
         except Exception as error:  # noqa: BLE001 the deck's door: it ends this line only
             log.error("admit_failed model=%s %s", self._card.id, place(error))
+            self._fail(berth, _fault())
+
+    def _hand_on(self) -> None:
+        """New text goes to the live lines that will soon need it, or have nothing left to do."""
+        live = [berth for berth in self._berths if berth.aboard and berth.feed is not None and berth.feed.waits]
+        busy = {work.line for work in self._deck.ready()} if live else set()
+        for berth in live:
+            if berth.line.id not in busy or berth.seconds - berth.made < FED_SECONDS:
+                self._feed(berth)
+
+    def _feed(self, berth: Berth) -> None:
+        text, last = berth.feed.take() if berth.feed else ("", True)
+        try:
+            self._deck.feed(berth.line.id, text, last)
+            berth.seconds += self._card.seconds(text) / berth.line.speed
+        except Failure as error:
+            self._fail(berth, error)
+        except Exception as error:  # noqa: BLE001 the deck's door: it ends this line only
+            log.error("feed_failed model=%s %s", self._card.id, place(error))
             self._fail(berth, _fault())
 
     def _let_go(self, berth: Berth) -> None:

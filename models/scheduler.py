@@ -73,11 +73,14 @@ class Rider:
     """Of sound still to come from it, about."""
     held: bool = False
     """Whether enough of its sound lies unread."""
+    mute: bool = False
+    """Whether it waits for its own text."""
 
     @property
     def guarded(self) -> bool:
-        """A started stream that can run dry. One whose sound lies unread while it is dry does not listen."""
-        return self.stream and self.started and self.leads and not self.held
+        """A started stream that can run dry. One whose sound lies unread while it is dry does not listen, and
+        one without text is silent by its writer's choice."""
+        return self.stream and self.started and self.leads and not self.held and not self.mute
 
     @property
     def newcomer(self) -> bool:
@@ -307,7 +310,7 @@ def _heads(state: State) -> list[Rider]:
     """
     heads: dict[int, Rider] = {}
     for rider in state.riders:
-        if not rider.aboard and (rider.leads or not rider.stream):
+        if not rider.aboard and not rider.mute and (rider.leads or not rider.stream):
             heads.setdefault(rider.job, rider)
     later = [rider.line for rider in heads.values() if rider.newcomer][1:]
     return [rider for rider in heads.values() if rider.line not in later]

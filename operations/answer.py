@@ -11,9 +11,10 @@ from typing import Any
 
 from basics.errors import Failure
 from basics.events import Done, Event, Failed
-from operations import models, speak, system, voices
+from operations import batch, jobs, live, models, speak, system, voices
 from operations.house import House
 from operations.job import Job
+from operations.records import Line
 from operations.voice_trial import try_voice
 
 log = logging.getLogger("worker.operations")
@@ -22,6 +23,11 @@ Operation = Callable[[Job, House], AsyncGenerator[Event, None]]
 
 OPERATIONS: dict[str, Operation] = {
     "speak": speak.speak,
+    "batch": batch.batch,
+    "jobs.list": jobs.list_jobs,
+    "jobs.get": jobs.get_job,
+    "jobs.audio": jobs.audio,
+    "jobs.cancel": jobs.cancel,
     "models.list": models.list_models,
     "models.get": models.get_model,
     "voices.create": voices.create,
@@ -36,7 +42,7 @@ OPERATIONS: dict[str, Operation] = {
     "system.warm": system.warm,
 }
 
-LATER = ("batch convert lexicons.put lexicons.list lexicons.delete jobs.list jobs.get jobs.audio jobs.cancel").split()
+LATER = ("convert", "lexicons.put", "lexicons.list", "lexicons.delete")
 """Operations of the contract that this version does not have yet: refused, never ignored."""
 
 
@@ -45,29 +51,42 @@ async def answer(job: Job, house: House) -> AsyncGenerator[Event, None]:
     told: dict[str, Any] = {}
     house.running.add(job)
     house.lag.watch(lambda: bool(house.running))
-    house.history.began(job)
+    line = Line.begun(job, house)
     try:
-        async with aclosing(_choose(job)(job, house)) as events:
+        async with aclosing(_events(job, house)) as events:
             async for event in events:
+                if line is not None:
+                    line.hear(event)
                 if isinstance(event, Done):
                     outcome, told = "done", event.answer
+                elif isinstance(event, Failed):
+                    outcome = event.error.code
                 yield event
-    except Failure as error:
-        outcome = error.code
-        yield Failed(error)
-    except Exception:  # The one catch-all: the traceback goes to the log, never to a caller.
-        log.exception("job_broke", extra={"job": job.id})
-        outcome = "internal"
-        yield Failed(Failure("internal", "Something broke inside the worker; its log has the details."))
     finally:
         house.running.discard(job)
         house.metrics.ended(outcome, told)
-        house.history.ended(job, outcome)
+        if line is not None:
+            line.end()
+
+
+async def _events(job: Job, house: House) -> AsyncGenerator[Event, None]:
+    """The operation's, and one `Failed` in place of whatever it raises."""
+    try:
+        async with aclosing(_choose(job)(job, house)) as events:
+            async for event in events:
+                yield event
+    except Failure as error:
+        yield Failed(error)
+    except Exception:  # The one catch-all: the traceback goes to the log, never to a caller.
+        log.exception("job_broke", extra={"job": job.id})
+        yield Failed(Failure("internal", "Something broke inside the worker; its log has the details."))
 
 
 def _choose(job: Job) -> Operation:
     if not isinstance(job.input, dict):
         raise Failure("invalid_input", "`input` must be a JSON object.", field="input")
+    if job.written is not None:
+        return live.live
     if "openai_route" in job.input:
         raise Failure("not_supported", "`openai_route` is what RunPod's queue sends; here, send a plain job.")
     name = job.input.get("op", "speak")

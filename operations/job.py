@@ -2,8 +2,18 @@
 
 import threading
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Of live text."""
+
+    text: str = ""
+    flush: bool = False
+    """Whether all that was written so far is to be spoken, complete or not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,5 +26,13 @@ class Job:
     cancel: threading.Event = field(default_factory=threading.Event)
     """Set from any thread when nobody wants the answer any more."""
     received: float = field(default_factory=time.monotonic)
+    written: AsyncGenerator["Piece", None] | None = None
+    """Live speech: the text as it comes. `input` is then a speak input without text."""
     wide: bool = False
     """Whether its door carries an inline file of any size; RunPod's queue does not."""
+    share: int = 1
+    """How many jobs share one answer, and so what it holds inline."""
+    batch: str = ""
+    """The batch it is part of, if any: history finds its jobs by it."""
+    accepted: bool = False
+    """Whether somebody accepted it into the history before it began, and tells of it from then on."""

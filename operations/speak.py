@@ -37,15 +37,19 @@ from voices.voice import Voice
 async def speak(job: Job, house: House) -> AsyncGenerator[Event, None]:
     request = await asyncio.to_thread(SpeakRequest.parse, job.input)
     s3 = request.s3 if job.s3 is None else job.s3
-    delivery = await Delivery.of_job(house.settings, house.bucket, s3, wide=job.wide)
+    delivery = await Delivery.of_job(house.settings, house.bucket, s3, wide=job.wide, share=job.share)
     order = await ordered(request, job, house, delivery)
     if request.dry_run:
         yield Done(forecast(order))
         return
-    rooms = synthesis.Rooms(house.manager, house.conditioning, delivery, house.clock, house.settings.gpu_price_per_hour)
-    async with aclosing(synthesis.perform(order, rooms)) as events:
+    async with aclosing(synthesis.perform(order, rooms_of(house, delivery))) as events:
         async for event in events:
             yield event
+
+
+def rooms_of(house: House, delivery: Delivery) -> synthesis.Rooms:
+    price = house.settings.gpu_price_per_hour
+    return synthesis.Rooms(house.manager, house.conditioning, delivery, house.clock, price)
 
 
 async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Delivery) -> Order:
@@ -111,12 +115,15 @@ async def cast(
     )
 
 
-async def take_in(job: Job, request: SpeakRequest, house: House, reference: Any, transcript: str, field: str) -> Voice:
+async def take_in(
+    job: Job, request: SpeakRequest, house: House, reference: Any, transcript: str, field: str, card: Card
+) -> Voice:
     """A voice that came with the request."""
     if house.settings.require_consent:
         raise no_consent("A voice that comes with a request has no place for one.", field)
     places = await asyncio.to_thread(reachable, house, request.s3 if job.s3 is None else job.s3)
-    return await house.inline.voice(reference, transcript, places, job.cancel, field)
+    reads = card.reference[1] if card.transcript != "unread" else None
+    return await house.inline.voice(reference, transcript, places, job.cancel, field, reads)
 
 
 def knobs(options: type[Options], params: Any, at: str, card: Card) -> Options:

@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 from basics.audio import Samples, join
+from basics.errors import Failure
 from basics.events import Done, Event
 from models import catalogue
 from operations import speak
@@ -24,8 +25,10 @@ async def try_voice(job: Job, house: House) -> AsyncGenerator[Event, None]:
     asked = TryInput.parse(job.input)
     encoder = house.likeness(house.settings)
     voice = await house.library.get(asked.id)
-    if voice is None or voice.samples is None:
+    if voice is None:
         raise unknown(asked.id)
+    if voice.samples is None:
+        raise Failure("voice_unusable", f"`{asked.id}` has no recording to compare with.", field="id")
     model = asked.model or house.catalogue.default.id
     card = catalogue.card(house.catalogue.find(model))
     language = (voice.language or card.languages[0]).partition("-")[0]

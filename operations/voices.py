@@ -26,6 +26,7 @@ from operations.voice_inputs import (
 from speech.delivery import Delivery, Recording
 from speech.encoding import write_file
 from speech.formats import Output, bitrate_for, estimate_bytes, output_for
+from voices.aligning import retimed
 from voices.ledger import Change
 from voices.library import no_consent, unknown
 from voices.record import Record
@@ -135,6 +136,7 @@ def _change(asked: UpdateInput, given: set[str]) -> Change:
     if "transcript" in fields:
         fields["transcript"] = fields["transcript"].strip()
         fields["transcript_state"] = "edited" if fields["transcript"] else "none"
+        fields["words"] = ()
         if asked.reference is not None:
             fields["of_chosen"] = False
     if "language" in fields:
@@ -144,6 +146,8 @@ def _change(asked: UpdateInput, given: set[str]) -> Change:
 
     def change(record: Record) -> Record:
         named = fields | ({"name": record.id} if fields.get("name") == "" else {})
+        if fields.get("transcript") and record.words:
+            named["words"] = retimed(fields["transcript"], record.words)
         return record.model_copy(update=named)
 
     return change
@@ -160,7 +164,7 @@ def _wanted(record: Record, asked: ListInput, card: Card | None) -> bool:
 
 
 def _speakable(record: Record, card: Card) -> bool:
-    if not card.clones or record.conditionals or record.weights:
+    if not card.clones or record.weights or (record.conditionals and not card.conditionals):
         return False
     return not record.language or card.crosslingual or card.speaks(record.language)
 

@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection, Request
 
 from basics.errors import Failure
 from basics.events import Audio, Done, Event, Failed, Started
-from operations.job import Job
+from operations.job import Job, Piece
 from server.executor import Executor
 
 T = TypeVar("T")
@@ -26,9 +26,9 @@ def executor_of(connection: HTTPConnection) -> Executor:
     return executor
 
 
-def job_of(input: Mapping[str, Any], id: str = "") -> Job:
-    """A door of ours carries an inline file of any size."""
-    return Job(id or uuid.uuid4().hex, dict(input), wide=True)
+def job_of(input: Mapping[str, Any], id: str = "", written: AsyncGenerator[Piece, None] | None = None) -> Job:
+    """A door of ours carries an inline file of any size. `written` is the text of live speech."""
+    return Job(id or uuid.uuid4().hex, dict(input), wide=True, written=written)
 
 
 @dataclass(slots=True)

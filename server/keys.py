@@ -18,10 +18,15 @@ PARAMETERS = ("api_key", "xi_api_key", "authorization")
 
 def checked(connection: HTTPConnection) -> None:
     """Raises `unauthorised`. What routers depend on."""
+    admitted(connection)
+
+
+def admitted(connection: HTTPConnection, said: str = "") -> None:
+    """Raises `unauthorised`. `said` is a key that came in a socket's first message."""
     settings: Settings = connection.app.state.settings
     if not settings.api_keys:
         return
-    given = offered(connection, bearer=not settings.endpoint_id)
+    given = [*offered(connection, bearer=not settings.endpoint_id), said]
     if not any(hmac.compare_digest(key.encode(), known.encode()) for key in given for known in settings.api_keys):
         where = "`X-API-Key`" if settings.endpoint_id else "`Authorization: Bearer`, or in `X-API-Key`"
         raise Failure("unauthorised", f"This server asks for a key in {where}.")

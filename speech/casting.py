@@ -8,20 +8,21 @@ import difflib
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from basics.errors import Failure
 from models.aliases import preset_for
 from models.card import Card, Preset, akin
+from voices.fitting import is_cut
 from voices.library import Known
 from voices.voice import Voice
 
 SHARE = re.compile(r"^(?P<id>[^()\s]+)\((?P<share>\d+(?:\.\d+)?)\)$")
 MAX_PARTS = 8
 
-TakeIn = Callable[[Any, str, str], Awaitable[Voice]]
-"""From a reference, its transcript and the field's name to a voice ready to speak with."""
+TakeIn = Callable[[Any, str, str, Card], Awaitable[Voice]]
+"""From a reference, its transcript, the field's name and who will speak to a voice ready to speak with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class Casting:
     async def _inline(self, reference: Any, transcript: str, field: str) -> Voice:
         if not self.card.clones:
             raise self._presets_only("not_supported", field)
-        return await self.take_in(reference, transcript, f"{field}.reference")
+        voice = await self.take_in(reference, transcript, f"{field}.reference", self.card)
+        return suited(voice, self.card, f"{field}.reference")
 
     async def _named(self, name: str, field: str) -> Voice:
         kind, _, id = name.rpartition(":")
@@ -68,7 +70,7 @@ class Casting:
         preset = self.card.preset(id) if kind != "library" else None
         if preset is not None:
             return as_voice(preset)
-        voice = await self.library.get(id) if kind != "preset" else None
+        voice = await self._kept(id) if kind != "preset" else None
         if voice is None:
             stand_in = preset_for(id, self.card) if kind == "" else None
             if stand_in is None:
@@ -76,7 +78,12 @@ class Casting:
             return as_voice(stand_in)
         if not self.card.clones:
             raise self._presets_only("voice_unusable", field)
-        return voice
+        return suited(voice, self.card, field)
+
+    async def _kept(self, id: str) -> Voice | None:
+        if self.card.clones and self.card.transcript != "unread":
+            return await self.library.written(id, self.card.reference[1])
+        return await self.library.get(id)
 
     async def _blend(self, shares: dict[str, float], field: str) -> Voice:
         if not self.card.blends:
@@ -97,6 +104,39 @@ class Casting:
         near = difflib.get_close_matches(id, [preset.id for preset in self.card.presets], n=1)
         hint = f"Did you mean `{near[0]}`?" if near else f"`models.get` lists the presets of {self.card.id}."
         return Failure("unknown_voice", f"{self.card.id} has no voice `{id[:64]}`.", field=field, hint=hint)
+
+
+def suited(voice: Voice, card: Card, field: str = "voice") -> Voice:
+    """A person's voice as far as this model takes notice of it. Raises what the model cannot speak with."""
+    if voice.conditionals is not None:
+        if not card.conditionals:
+            message = f"`{voice.id}` is a file of Chatterbox's conditionals, which {card.id} does not read."
+            hint = "chatterbox does; create a voice from the recording for the others."
+            raise Failure("voice_unusable", message, field=field, hint=hint)
+        return voice
+    least, most = card.reference
+    if voice.samples is not None and voice.seconds < least:
+        message = (
+            f"{card.id} needs a recording of at least {least:g} s; that of `{voice.id}` plays {voice.seconds:.1f} s."
+        )
+        raise Failure("reference_too_short", message, field=field, hint="Give a longer recording, or several.")
+    if card.transcript == "unread":
+        return replace(voice, transcript="", words=())
+    if is_cut(voice, most) and not voice.words:
+        voice = replace(voice, transcript="")
+    if card.transcript == "needed" and voice.samples is not None and not voice.transcript:
+        raise _unread(voice, card, field)
+    read = hashlib.sha256(repr((voice.transcript, voice.words)).encode()).hexdigest()
+    return replace(voice, digest=f"{voice.digest}+{read[:32]}")
+
+
+def _unread(voice: Voice, card: Card, field: str) -> Failure:
+    most = card.reference[1]
+    message = f"{card.id} must know what is said in the recording of `{voice.id}`, and that is not written down"
+    if is_cut(voice, most):
+        message += f" for the {most:g} s that it hears of it"
+    hint = f"Give a `transcript`, of a recording of at most {most:g} s; or install the recogniser, which finds it out."
+    return Failure("voice_unusable", f"{message}.", field=field, hint=hint)
 
 
 def as_voice(preset: Preset) -> Voice:

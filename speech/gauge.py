@@ -15,6 +15,7 @@ from models.resident import Resident
 from speech.loudness import measure
 from speech.order import Role
 from voices.derived import Derived
+from voices.fitting import fitted
 from voices.voice import Voice
 
 LINES = {
@@ -42,13 +43,20 @@ CHARS = 120
 
 async def gauged(role: Role, resident: Resident) -> Derived:
     """What the engine derives from the role's voice, with its loudness."""
-    arrays = await resident.prepare(role.voice)
+    arrays = await _derived(role.voice, resident)
     if role.voice.kind == "inline" and role.voice.samples is not None:
         heard = await asyncio.to_thread(measure, role.voice.samples, role.voice.rate)
         return Derived(arrays, heard.lufs)
     if not _unmeasured(role.voice, resident.card):
         return Derived(arrays)
     return Derived(arrays, await _spoken(role, resident, arrays))
+
+
+async def _derived(voice: Voice, resident: Resident) -> Conditioning:
+    """From the part of its recording that the engine hears; a file that is conditioning already is taken as it is."""
+    if voice.conditionals is not None:
+        return dict(voice.conditionals)
+    return await resident.prepare(await asyncio.to_thread(fitted, voice, *resident.card.reference))
 
 
 async def _spoken(role: Role, resident: Resident, arrays: Conditioning) -> float:

@@ -1,6 +1,7 @@
 """An order: everything decided about one piece of speech, before anything is loaded or computed."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.card import Card
@@ -28,7 +29,8 @@ class Order:
     id: str
     """The job's."""
     card: Card
-    roles: tuple[Role, ...]
+    roles: Sequence[Role]
+    """In live speech a list that grows while it is spoken."""
     after: float
     """Seconds of silence behind the last role."""
     pitch: float

@@ -86,14 +86,14 @@ def _silence(before: tuple[Passage, str, Rank] | None, passage: Passage) -> floa
     if before is None:
         return 0.0
     last, said, rank = before
-    seconds = _pause_after(said, rank)
+    seconds = pause_after(said, rank)
     if begins:
         least = PARAGRAPH_SECONDS if passage.paragraph else TURN_SECONDS if last.turn != passage.turn else 0.0
         seconds = max(seconds, least)
     return seconds / passage.speed
 
 
-def _pause_after(line: str, rank: Rank) -> float:
+def pause_after(line: str, rank: Rank) -> float:
     """The silence that a line's last mark asks for."""
     line = line.rstrip(_CLOSERS)
     if line.endswith(("...", "…")):

@@ -4,8 +4,7 @@ Knows the resident and its listener, and nothing of what becomes of the sound.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
 from models.engine import Line, Piece
 from speech.ahead import Ahead
@@ -16,22 +15,32 @@ UNREAD_SAMPLES = float("inf")
 """A line is bounded by its own length; what runs ahead is bounded by how many lines are open."""
 
 
-async def spoken(lines: Iterable[Line], speak: Speak, width: int) -> AsyncGenerator[tuple[int, Piece], None]:
+async def spoken(lines: AsyncIterable[Line], speak: Speak, width: int) -> AsyncGenerator[tuple[int, Piece], None]:
     """Pieces with the index of their line, at most `width` lines open at once."""
-    rest = enumerate(lines)
-    open_lines: deque[tuple[int, Ahead[Piece]]] = deque()
+    opened: asyncio.Queue[Ahead[Piece] | None] = asyncio.Queue()
+    room = asyncio.Semaphore(width)
+    opening = asyncio.create_task(_open(lines, speak, room, opened))
+    index, sound = 0, None
     try:
-        while True:
-            while len(open_lines) < width and (following := next(rest, None)) is not None:
-                index, line = following
-                open_lines.append((index, Ahead(speak(line), UNREAD_SAMPLES, lambda piece: len(piece.samples))))
-            if not open_lines:
-                return
-            index, sound = open_lines[0]
-            pieces = await sound.take()
-            for piece in pieces:
-                yield index, piece
-            if not pieces:
-                open_lines.popleft()
+        while (sound := await opened.get()) is not None:
+            while pieces := await sound.take():
+                for piece in pieces:
+                    yield index, piece
+            index += 1
+            room.release()
+        await opening
     finally:
-        await asyncio.gather(*(sound.close() for _, sound in open_lines))
+        opening.cancel()
+        left = [sound, *(opened.get_nowait() for _ in range(opened.qsize()))]
+        await asyncio.gather(opening, *(each.close() for each in left if each is not None), return_exceptions=True)
+
+
+async def _open(
+    lines: AsyncIterable[Line], speak: Speak, room: asyncio.Semaphore, opened: asyncio.Queue[Ahead[Piece] | None]
+) -> None:
+    try:
+        async for line in lines:
+            await room.acquire()
+            opened.put_nowait(Ahead(speak(line), UNREAD_SAMPLES, lambda piece: len(piece.samples)))
+    finally:
+        opened.put_nowait(None)

@@ -6,7 +6,6 @@ point, frees the lines' places and leaves no file behind.
 """
 
 import asyncio
-import uuid
 from collections.abc import AsyncGenerator, Awaitable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -16,19 +15,16 @@ from typing import Any, TypeVar
 from basics.clock import Clock
 from basics.errors import Failure
 from basics.events import Audio, Done, Event, Progress, Started
-from models.engine import Line
 from models.listener import Listener
 from models.manager import Manager
-from models.resident import Resident
 from speech.ahead import Ahead
 from speech.attempts import Attempts
+from speech.cast import Cast, Written
 from speech.delivery import Delivered, Delivery
-from speech.gauge import gauged
-from speech.loudness import stream_gain_db
 from speech.order import CLEAN_END, Order
 from speech.report import Watch, answer
 from speech.sequence import spoken
-from speech.take import Chunk, Take, bites, native_speed
+from speech.take import Chunk, Take, bites
 from voices.conditioning import Conditioning
 
 STREAM_LINES, FILE_LINES = 2, 8
@@ -40,10 +36,6 @@ CHUNK_BYTES = 360_000
 LONG_SECONDS = 30.0
 """Of expected sound, from which on a file's beginning and progress are told."""
 PROGRESS_SECONDS, MOST_PROGRESS = 2.0, 100
-RUNAWAY_TIMES, RUNAWAY_SECONDS = 3.0, 5.0
-"""A line may play this many times as long as expected, and so many seconds more."""
-GOLDEN = 0x9E3779B97F4A7C15
-"""Sets the seeds of an order's lines far apart."""
 
 T = TypeVar("T")
 
@@ -59,11 +51,12 @@ class Rooms:
     price_per_hour: float | None = None
 
 
-async def perform(order: Order, rooms: Rooms) -> AsyncGenerator[Event, None]:
+async def perform(order: Order, rooms: Rooms, written: Written | None = None) -> AsyncGenerator[Event, None]:
+    """`written`: segments that come while others are being spoken; the order's one role then says how."""
     watch = Watch(rooms.clock, order.received)
     listener = Listener("stream" if order.streams else "file")
     take = await begun(order)
-    sound = Ahead(made(order, rooms, take, listener, watch), AHEAD_SECONDS, lambda chunk: chunk.duration)
+    sound = Ahead(made(order, rooms, take, listener, watch, written), AHEAD_SECONDS, lambda chunk: chunk.duration)
     try:
         if order.streams or order.seconds > LONG_SECONDS:
             yield started(order)
@@ -99,60 +92,32 @@ def _close(making: asyncio.Future[Take]) -> None:
         making.result().close()
 
 
-async def made(order: Order, rooms: Rooms, take: Take, listener: Listener, watch: Watch) -> AsyncGenerator[Chunk, None]:
+async def made(
+    order: Order, rooms: Rooms, take: Take, listener: Listener, watch: Watch, written: Written | None
+) -> AsyncGenerator[Chunk, None]:
     """The programme, chunk by chunk, as fast as it can be made and no faster than it is taken."""
     watch.leg("queued")
     async with rooms.manager.borrow(order.card.id) as resident:
         watch.leg("model")
-        lines, gains_db = await cast(order, resident, rooms.conditioning)
-        take.level(gains_db)
+        cast = await Cast.of(order, resident, rooms.conditioning)
+        take.level(cast.gains_db)
         watch.leg("voice")
         attempts = Attempts(partial(resident.speak, listener=listener), held=not order.streams)
+        lines = cast.lines() if written is None else cast.following(written)
         async with aclosing(spoken(lines, attempts.speak, STREAM_LINES if order.streams else FILE_LINES)) as pieces:
             async for index, piece in pieces:
-                watch.attempts[index] = attempts.of(lines[index].id)
+                watch.attempts[index] = attempts.of(cast.id(index))
                 for bite in [piece] if listener.given or not order.streams else bites(piece, order.card.rate):
                     chunk = await watch.encoding(take.hear, index, bite)
                     if chunk is not None:
                         watch.first_audio()
-                        listener.given += chunk.duration
+                        listener.give(chunk.duration, rooms.clock.now())
                         yield chunk
         watch.leg("synthesis")
     if (chunk := await watch.encoding(take.finish)) is not None:
         watch.first_audio()
         yield chunk
     watch.leg("rest")
-
-
-async def cast(order: Order, resident: Resident, conditioning: Conditioning) -> tuple[list[Line], dict[str, float]]:
-    """Each segment as a line for the engine with what it derived from the voice; and measured gains, by digest."""
-    key = (order.card.id, order.card.revision)
-    name = uuid.uuid4().hex
-    held = {}
-    for role in {role.voice.digest: role for role in order.roles}.values():
-        held[role.voice.digest] = await conditioning.get(role.voice, key, partial(gauged, role, resident))
-    gains_db = {
-        digest: stream_gain_db(derived.loudness, order.loudness)
-        for digest, derived in held.items()
-        if derived.loudness is not None
-    }
-    texts = ["", *(role.segment.text for role in order.roles), ""]
-    lines = [
-        Line(
-            id=f"{name}/{index}",
-            text=role.segment.text,
-            language=role.language,
-            conditioning=held[role.voice.digest].arrays,
-            options=role.options,
-            seed=(order.seed + index * GOLDEN) % 2**63,
-            speed=(speed := native_speed(order, role.segment.speed)),
-            longest=order.card.seconds(role.segment.text) / speed * RUNAWAY_TIMES + RUNAWAY_SECONDS,
-            before=texts[index],
-            after=texts[index + 2],
-        )
-        for index, role in enumerate(order.roles)
-    ]
-    return lines, gains_db
 
 
 async def heard(
@@ -212,7 +177,7 @@ def done(result: dict[str, Any], delivered: Delivered | None, take: Take, watch:
     if delivered is None:
         return Done(result | {"audio": take.about()})
     result["warnings"] += delivered.warnings
-    return Done(result | delivered.answer, delivered.data)
+    return Done(result | delivered.answer, delivered.data, delivered.location)
 
 
 async def in_time(order: Order, clock: Clock, doing: Awaitable[T]) -> T:

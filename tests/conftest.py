@@ -5,11 +5,15 @@ Engine tests run in the environment of the group that MODEL_GROUP names, and the
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from models.environments import ENVIRONMENTS
+from tests.store import postgres as databases
+from tests.store.postgres import Postgres
 from tests.store.seaweed import Seaweed, running
 
 _numbers = itertools.count(1)
@@ -32,6 +36,18 @@ def _home(item: pytest.Item) -> str:
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
     with running(tmp_path_factory.mktemp("seaweed")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder, databases.running(Path(folder)) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> str:
+    """The address of a new, empty database for one test."""
+    return postgres.make(f"test-{next(_numbers)}")
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ T = TypeVar("T", bound=Event)
 async def standing(folder: Path, score: Score | None = None, **environment: str) -> AsyncIterator[House]:
     """Its files go to `folder`; `score` is what Tone plays."""
     given = {"MODEL": "tone", "AUDIO_OUTPUT_DIR": str(folder), "VOICES": str(folder / "voices"), **environment}
+    if given.get("MODE") == "http":
+        given.setdefault("DATABASE_URL", f"sqlite:///{folder / 'history' / 'history.sqlite'}")
     settings = Settings.read({name: value for name, value in given.items() if value})
     entries = [
         replace(entry, engine=Tone.playing(score)) if entry.id == "tone" and score is not None else entry

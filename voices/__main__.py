@@ -26,7 +26,7 @@ from listening.silero import installed as activity
 from operations import pth as chatterbox
 from operations.asking import Endpoint, Here
 from voices import cloning, files, parcel, tables
-from voices.client import Client, every, health, sound
+from voices.client import Client, created, every, health, sound, written
 from voices.flac import packed
 from voices.picking import SECONDS, Study, pick, together, verdicts
 
@@ -188,6 +188,7 @@ def listened(at: Desk, paths: Sequence[tuple[str, Path]]) -> list[Study]:
 
 def written_down(at: Desk, voice: dict[str, Any], samples: Samples, rate: int, steps: Steps) -> dict[str, Any]:
     """Where the voice is kept nobody may be able to, and somebody here."""
+    voice = written(at.client, voice, steps.on)
     if voice["transcript"]:
         return voice
     try:
@@ -235,7 +236,8 @@ def add(
         with at.progress() as steps:
             steps.on("Keeping the voice")
             made = at.client.ask("voices.create", id=id, reference=references, replace=replace, **about)
-        at.tell(made.fields, tables.voice(made.fields["voice"]))
+            voice = written(at.client, made.fields["voice"], steps.on)
+        at.tell({"voice": voice}, tables.voice(voice))
 
 
 @app.command("list")
@@ -333,9 +335,12 @@ def import_voice(
     """Keep a voice from a zip."""
     with desk(voices, endpoint, as_json) as at:
         found = parcel.unpack(files.read(file, parcel.MOST_BYTES))
-        about = found.about | {"id": id or found.id, "reference": files.inline(found.audio)}
-        made = at.client.ask("voices.create", replace=replace, **about).fields
-        at.tell(made, tables.voice(made["voice"]))
+        about, words = parcel.asked(found.about | {"id": id or found.id})
+        with at.progress() as steps:
+            steps.on("Keeping the voice")
+            about |= {"reference": files.inline(found.audio), "replace": replace}
+            voice = created(at.client, about, words, steps.on)
+        at.tell({"voice": voice}, tables.voice(voice))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The best seconds of a reference for one engine: cut at pauses, as long as the engine likes.
+"""The best seconds of a recording: cut at pauses, as long as whoever hears them likes.
 
 Stretches that begin and end in a pause are compared by how much of them is speech, how even it is and how
 little noise is between the words; the transcript, where the words' times are known, is that of the stretch.
@@ -17,7 +17,8 @@ from listening.activity import Span
 from listening.frames import HOP, Frames, frames
 from voices.quality import snr_db
 
-SHORTEST, LONGEST = 5.0, 15.0
+SHORTEST, LONGEST = 5.0, 30.0
+"""Seconds kept for engines to cut their own from: none hears more."""
 MARGIN = 0.15
 """Seconds kept before and after, where the pause is long enough."""
 GRACE = 0.05
@@ -53,12 +54,12 @@ def choose(
     longest: float = LONGEST,
     words: Sequence[Word] = (),
 ) -> Chosen:
-    """The whole reference where it is short enough. `voice_unusable` where it is too short for the engine."""
+    """The whole reference where it is short enough. `reference_too_short` where it does not reach `shortest`."""
     seconds = len(samples) / rate
     if seconds < shortest:
         raise Failure(
-            "voice_unusable",
-            f"The voice's recording plays {seconds:.1f} s; this model needs at least {shortest:g} s.",
+            "reference_too_short",
+            f"The voice's recording plays {seconds:.1f} s; at least {shortest:g} s are needed.",
             hint="Create the voice anew with a longer recording, or with several.",
         )
     best = _Stretch(0.0, seconds, tuple(spans))

@@ -1,12 +1,15 @@
 """Whoever answers operations for a command: a house in this process, or a deployed endpoint. Here both are alike."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from basics.errors import Failure
 
 PAGE = 500
+Told = Callable[[str], object]
+WRITING_SECONDS, LOOK_SECONDS = 180.0, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,25 @@ def sound(client: Client, id: str) -> bytes:
             hint="Set up a bucket on the endpoint, or run this command where the voices are.",
         )
     return data
+
+
+def created(client: Client, about: dict[str, Any], words: dict[str, Any], told: Told) -> dict[str, Any]:
+    """A new voice with all that is said of it; `words` are somebody's corrections, where nobody hears it anew."""
+    voice = written(client, client.ask("voices.create", **about).fields["voice"], told)
+    if words and voice["transcript_state"] in ("none", "given"):
+        return dict(client.ask("voices.update", id=voice["id"], **words).fields["voice"])
+    return voice
+
+
+def written(client: Client, voice: dict[str, Any], told: Told) -> dict[str, Any]:
+    """The voice when its words are written down, or as it is when the patience ends: they come later then."""
+    if voice["transcript_state"] == "pending":
+        told("Writing down what is said")
+    ends = time.monotonic() + WRITING_SECONDS
+    while voice["transcript_state"] == "pending" and time.monotonic() < ends:
+        time.sleep(LOOK_SECONDS)
+        voice = client.ask("voices.get", id=voice["id"]).fields["voice"]
+    return voice
 
 
 def health(client: Client, voice: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from voices.derived import Derived, DerivedFiles, Key
+from voices.derived import Derived, DerivedFiles, Key, of_sound
 from voices.kept import Kept
 from voices.voice import Voice
 
@@ -26,10 +26,10 @@ class Conditioning:
 
     def forget(self, digest: str) -> None:
         """Of a voice that is no more. The files went with it."""
-        self._kept.drop(lambda place: place[0] == digest)
+        self._kept.drop(lambda place: of_sound(place[0]) == digest)
 
     async def _made(self, voice: Voice, key: Key, derive: Derive) -> Derived:
-        files = self._files if voice.kind == "library" else None
+        files = self._files if voice.kind == "library" and voice.conditionals is None else None
         if files is None:
             return await derive()
         found = await asyncio.to_thread(files.load, voice, key)

@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -25,6 +25,7 @@ MOVED = {301, 302, 303, 307, 308}
 LATER = {408, 425, 429}
 """Refusals that another try may not meet."""
 CHUNK = 64 * 1024
+HEADER_CHARS = 1024
 GLANCE = 0.2
 """Seconds between two looks at the cancel flag while nothing arrives."""
 
@@ -41,6 +42,22 @@ class Fetching:
     connect_seconds: float = 5.0
     total_seconds: float = 60.0
     now: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file, and what its server said of asking for it again."""
+
+    data: bytes = field(repr=False)
+    etag: str = ""
+    modified: str = ""
+    may_be_kept: bool = True
+
+    @property
+    def condition(self) -> dict[str, str]:
+        """Headers that ask for it only if it is another by now."""
+        told = {"If-None-Match": self.etag, "If-Modified-Since": "" if self.etag else self.modified}
+        return {name: value for name, value in told.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +80,23 @@ class _Watch:
 
 
 def fetch(url: str, how: Fetching, cancel: threading.Event, field: str = "reference") -> bytes:
+    return fetch_anew(url, how, cancel, field).data
+
+
+def fetch_anew(
+    url: str, how: Fetching, cancel: threading.Event, field: str = "reference", known: Fetched | None = None
+) -> Fetched:
+    """`known` itself where the server says that it is still the same."""
     watch = _Watch(how, cancel, field, how.now() + how.total_seconds)
     for _ in range(REDIRECTS + 1):
         address = _judged(url, watch)
         try:
-            found = _ask(url, address, watch)
+            found = _ask(url, address, watch, known)
         except ssl.SSLCertVerificationError:
             raise _unreachable(watch, f"the certificate of {address.host} is not trusted", retryable=False) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _unreachable(watch, f"{address.host} broke the connection ({type(error).__name__})") from None
-        if isinstance(found, bytes):
+        if isinstance(found, Fetched):
             return found
         url = urljoin(url, found)
     raise _unreachable(watch, f"more than {REDIRECTS} redirects", retryable=False)
@@ -92,8 +116,8 @@ def _judged(url: str, watch: _Watch) -> Address:
     return address
 
 
-def _ask(url: str, address: Address, watch: _Watch) -> bytes | str:
-    """The body, or where it has moved to."""
+def _ask(url: str, address: Address, watch: _Watch, known: Fetched | None) -> Fetched | str:
+    """The file, or where it has moved to."""
     line = _connect(address, watch)
     connection: http.client.HTTPConnection
     if address.scheme == "https":
@@ -103,12 +127,17 @@ def _ask(url: str, address: Address, watch: _Watch) -> bytes | str:
     connection.auto_open = 0
     connection.sock = _Patient(line, watch)
     try:
-        connection.request("GET", _target(url), headers={"User-Agent": "worker-tts", "Accept-Encoding": "identity"})
+        headers = {"User-Agent": "worker-tts", "Accept-Encoding": "identity"}
+        connection.request("GET", _target(url), headers=headers | (known.condition if known else {}))
         with connection.getresponse() as answer:
             location = answer.getheader("Location")
             if answer.status in MOVED and location:
                 return location
-            return _body(answer, watch)
+            if answer.status == 304 and known is not None and known.condition:
+                return known
+            told = (answer.getheader(name) or "" for name in ("ETag", "Last-Modified", "Cache-Control"))
+            etag, modified, control = (value[:HEADER_CHARS] for value in told)
+            return Fetched(_body(answer, watch), etag, modified, "no-store" not in control.lower())
     finally:
         connection.close()
         line.close()

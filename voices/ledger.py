@@ -69,6 +69,22 @@ class Ledger:
                 return self._settled(mine, etag, known)
         return self.adopt(record, sound)
 
+    def amend(self, id: str, change: Change) -> Record | None:
+        """What the library found out by itself: the voice is still whose it was. None where there is none any more.
+
+        A `change` that gives back the very record has nothing to say.
+        """
+        for _ in _tries(id):
+            known = self._census.look(id)
+            if known is None or known.record is None:
+                return None
+            mine = change(known.record)
+            if mine is known.record:
+                return mine
+            if (etag := self._put(mine, known.etag)) is not None:
+                return self._settled(mine, etag, known)
+        raise AssertionError("unreachable")
+
     def update(self, id: str, change: Change, sound: Sound | None = None) -> Record | None:
         """None where there is no such voice. `change` may be asked more than once."""
         with contextlib.ExitStack() as stack:

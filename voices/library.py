@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from basics.audio import Samples
 from basics.clock import Clock, SystemClock
@@ -18,25 +18,24 @@ from basics.settings import Settings
 from store.objects import Objects
 from voices.adopting import adopted
 from voices.census import Census, Seen, still
-from voices.choosing import LONGEST, SHORTEST, choose
+from voices.conditionals import FILE_BYTES, read
+from voices.describing import FOUND, described, sound_of, voice_of
 from voices.dropped import Dropped
 from voices.kept import Kept
-from voices.ledger import Change, Ledger, Sound, exists
-from voices.record import Record, is_id
+from voices.ledger import Change, Ledger, exists
+from voices.record import Origin, Record, is_id
 from voices.reference import Limits, Reference, fingerprint
+from voices.transcribing import DEAF, Scribe, Transcriber
 from voices.voice import Voice
 
 log = logging.getLogger("worker.voices")
 
 MEMORY_BYTES = 64 << 20
-"""Of recordings as engines hear them: 15 s are 1.4 MB."""
+"""Of recordings as engines hear them: 30 s are 2.9 MB."""
 READ_TRIES = 10
 """How often a recording is looked for anew when its voice is replaced while it is read."""
-Transcribe = Callable[[Samples, int, str], str]
-"""From samples, their rate and the language, where it is known, to what is said; it blocks."""
-
-FOUND = {"quality", "chosen", "duration", "transcript", "transcript_state", "of_chosen"}
-"""What belongs to a recording: another recording has its own."""
+WAIT_SECONDS = 60.0
+"""How long a job waits for the transcript that its model reads."""
 HELD = "-"
 """In place of a recording's name: it is in memory only."""
 
@@ -48,9 +47,16 @@ class Known(Protocol):
         """The voice with this id, or None."""
         ...
 
+    async def written(self, id: str, most_seconds: float) -> Voice | None:
+        """For a model that hears so much and reads what is said there: waits for what can be found out of that."""
+        ...
+
 
 class NoLibrary:
     async def get(self, id: str) -> Voice | None:
+        return None
+
+    async def written(self, id: str, most_seconds: float) -> Voice | None:
         return None
 
 
@@ -82,13 +88,14 @@ class Library:
         rules: Rules = Rules(),
         clock: Clock | None = None,
         gone: Callable[[str], None] = lambda digest: None,
-        transcribe: Transcribe = lambda samples, rate, language: "",
+        transcriber: Transcriber = DEAF,
     ) -> None:
-        """`gone` hears the digest of each voice that is no more; `transcribe` gives nothing where it cannot."""
+        """`gone` hears the digest of each voice that is no more."""
         self.rules = rules
         self._objects = objects
         self._gone = gone
-        self._transcribe = transcribe
+        self._transcriber = transcriber
+        self._scribe = Scribe(transcriber, self._whole, self._amend)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._voices: Kept[tuple[str, str], Voice] = Kept(MEMORY_BYTES, _size_bytes)
         self._census = Census(objects, clock or SystemClock(), self._forget)
@@ -106,25 +113,39 @@ class Library:
             return None
         self._check(record)
         try:
-            return await self._voices.get((id, record.digest), partial(asyncio.to_thread, self._load, record))
+            return await self._voices.get((id, record.reading), partial(asyncio.to_thread, self._load, record))
         except _Gone:
             return None
+
+    async def written(self, id: str, most_seconds: float) -> Voice | None:
+        """Raises `busy` where the transcript is still being written when the patience ends."""
+        record = await self.record(id)
+        owes = record is not None and not record.conditionals and self._scribe.owes(record, most_seconds)
+        if record is not None and owes and not await self._scribe.finish(record, WAIT_SECONDS):
+            raise Failure("busy", f"What is said in `{id}` is still being written down.", field="voice")
+        return await self.get(id)
 
     async def record(self, id: str) -> Record | None:
         """As it is used: a file that somebody put there becomes a voice now."""
         await self._current()
         seen = self._census.find(id) if is_id(id) else None
+        fresh = seen is None and self._census.file(id) is not None
         if seen is None and is_id(id):
             seen = await asyncio.to_thread(self._new, id)
-        if seen is not None and seen.record is None:
+        if seen is None:
+            return None
+        if seen.record is None:
             raise Failure("voice_unusable", f"The voice `{id}` has a voice.json that cannot be read.", field="voice")
-        return seen.record if seen is not None else None
+        self._scribe.take_up(seen.record, now=fresh)
+        return seen.record
 
     async def records(self) -> list[Record]:
         """All there are, by id. What somebody put there and nobody used yet has only a name."""
         await self._current()
         found = {id: _bare(file) for id, file in self._census.files().items()}
         found |= {id: seen.record for id, seen in self._census.voices().items() if seen.record is not None}
+        for record in found.values():
+            self._scribe.take_up(record)
         return [found[id] for id in sorted(found)]
 
     def derived(self, id: str) -> tuple[str, ...]:
@@ -140,8 +161,10 @@ class Library:
     async def create(self, record: Record, reference: Reference, replace: bool = False) -> Record:
         if not replace:
             await self.check_free(record.id)
-        fresh = await asyncio.to_thread(self._described, record, reference)
-        return await asyncio.to_thread(self._ledger.create, fresh, sound_of(reference), replace)
+        fresh = await asyncio.to_thread(described, record, reference, self._transcriber.ready())
+        made = await asyncio.to_thread(self._ledger.create, fresh, sound_of(reference), replace)
+        self._scribe.take_up(made, now=True)
+        return made
 
     async def update(self, id: str, change: Change, reference: Reference | None = None) -> Record:
         known = await self.record(id)
@@ -154,11 +177,13 @@ class Library:
             record = await asyncio.to_thread(self._ledger.update, id, change)
         else:
             bare = Record(id=id, language=change(known).language)
-            found = (await asyncio.to_thread(self._described, bare, reference)).model_dump(include=FOUND)
+            fresh = await asyncio.to_thread(described, bare, reference, self._transcriber.ready())
+            found = {name: getattr(fresh, name) for name in FOUND}
             anew: Change = lambda record: change(record.model_copy(update=found))  # noqa: E731
             record = await asyncio.to_thread(self._ledger.update, id, anew, sound_of(reference))
         if record is None:
             raise unknown(id)
+        self._scribe.take_up(record, now=reference is not None)
         return record
 
     async def delete(self, id: str) -> None:
@@ -178,8 +203,13 @@ class Library:
         except _Gone:
             raise unknown(id) from None
 
+    async def close(self) -> None:
+        """What is being written down stays undone; another worker takes it up."""
+        await self._scribe.close()
+
     def _check(self, record: Record) -> None:
-        _check_recorded(record)
+        if not record.conditionals:
+            _check_recorded(record)
         if record.weights:
             message = f"The voice `{record.id}` names weights of its own, which this version cannot load."
             raise Failure("voice_unusable", message, field="voice")
@@ -222,7 +252,7 @@ class Library:
         if held is not None and held[0].origin == file.origin:
             return Seen(held[0], "")
         record, reference = adopted(file, self._objects, self.rules.reference_bytes, self.rules.limits)
-        record = self._described(record, reference)
+        record = described(record, reference, self._transcriber.ready())
         try:
             return Seen(self._ledger.adopt(record, sound_of(reference)), "")
         except Failure as failure:
@@ -233,24 +263,19 @@ class Library:
             self._held[file.id] = record.model_copy(update=parts), reference
             return Seen(self._held[file.id][0], "")
 
-    def _described(self, record: Record, reference: Reference) -> Record:
-        """With what was found out about the recording, the seconds of it that engines hear and what is said there."""
-        found = described(record, reference)
-        if found.transcript or found.chosen is None:
-            return found
-        start, end = (round(second * reference.rate) for second in found.chosen)
-        heard = self._transcribe(reference.samples[start:end], reference.rate, record.language)
-        if not heard:
-            return found
-        return found.model_copy(update={"transcript": heard, "transcript_state": "done", "of_chosen": True})
-
     def _load(self, record: Record) -> Voice:
-        record, samples, rate = self._whole(record)
-        start, end = record.chosen or (0.0, len(samples) / rate)
-        heard = samples[round(start * rate) : round(end * rate)].copy()
-        return Voice(
-            record.id, "library", record.digest, record.language, record.spoken, heard, rate, weights=record.weights
-        )
+        if record.conditionals:
+            data, _ = self._objects.get(record.conditionals, FILE_BYTES)
+            conditionals = read(record.id, record.conditionals, data)
+            return Voice(record.id, "library", record.digest, record.language, conditionals=conditionals)
+        return voice_of(*self._whole(record))
+
+    def _amend(self, id: str, change: Change) -> Record | None:
+        held = self._held.get(id)
+        if held is None:
+            return self._ledger.amend(id, change)
+        self._held[id] = change(held[0]), held[1]
+        return self._held[id][0]
 
     def _whole(self, record: Record) -> tuple[Record, Samples, int]:
         if record.audio == HELD:
@@ -281,26 +306,6 @@ class Library:
             loop.call_soon_threadsafe(self._gone, record.digest)
 
 
-def described(record: Record, reference: Reference) -> Record:
-    """With what was found out about the recording, and the seconds of it that engines hear."""
-    seconds = reference.seconds
-    chosen = choose(reference.samples, reference.rate, reference.spans, min(SHORTEST, seconds), LONGEST)
-    quality: dict[str, Any] = {
-        "score": reference.quality.score,
-        "snr_db": reference.quality.snr_db,
-        "clipping": reference.quality.clipping,
-        "speech_seconds": round(reference.quality.speech_seconds, 2),
-        "warnings": list(reference.quality.warnings),
-    }
-    return record.model_copy(
-        update={"quality": quality, "chosen": (round(chosen.start, 4), round(chosen.end, 4)), "duration": seconds}
-    )
-
-
-def sound_of(reference: Reference) -> Sound:
-    return Sound(reference.samples, reference.rate, reference.sha256)
-
-
 def unknown(id: str) -> Failure:
     return Failure("unknown_voice", f"The library has no voice `{id[:64]}`.", field="id")
 
@@ -318,7 +323,7 @@ def _check_recorded(record: Record) -> None:
     if record.conditionals:
         raise Failure(
             "voice_unusable",
-            f"`{record.id}` is a file of Chatterbox's conditionals without a recording; no model here reads those.",
+            f"`{record.id}` is a file of Chatterbox's conditionals: it has no recording to hear or to change.",
             field="voice",
             hint="Create a voice from the recording they were made from.",
         )
@@ -327,15 +332,13 @@ def _check_recorded(record: Record) -> None:
 
 
 def _bare(file: Dropped) -> Record:
-    conditionals = file.conditionals.key if file.conditionals is not None and file.audio is None else ""
-    return Record(
-        id=file.id,
-        name=file.id,
-        transcript_state="given" if file.text is not None and file.audio is not None else "none",
-        origin=file.origin,
-        conditionals=conditionals,
-    )
+    if file.audio is None and file.conditionals is not None:
+        origin = Origin(audio=(file.conditionals.key, file.conditionals.etag))
+        return Record(id=file.id, name=file.id, origin=origin, conditionals=file.conditionals.key)
+    state = "given" if file.text is not None else "none"
+    return Record(id=file.id, name=file.id, transcript_state=state, origin=file.origin)
 
 
 def _size_bytes(voice: Voice) -> int:
-    return voice.samples.nbytes if voice.samples is not None else 0
+    parts = voice.conditionals or {}
+    return sum(part.nbytes for part in (voice.samples, *parts.values()) if part is not None)

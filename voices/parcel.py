@@ -18,7 +18,7 @@ AUDIO = "reference.flac"
 AUDIO_BYTES = 100_000_000
 MOST_BYTES = AUDIO_BYTES + RECORD_BYTES
 MOST_MEMBERS = 100
-KEPT = ("id", "name", "description", "tags", "language", "transcript", "consent")
+KEPT = ("id", "name", "description", "tags", "language", "transcript", "transcript_state", "consent")
 """What of a voice travels: the rest is found out about the recording where it arrives."""
 STAMP = (2020, 1, 1, 0, 0, 0)
 """The same voice makes the same zip."""
@@ -55,6 +55,19 @@ def unpack(data: bytes) -> Parcel:
             return Parcel(about, _member(zip, f"{folder}/{AUDIO}", AUDIO_BYTES))
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError):
         raise _no_parcel("it is no zip, or a damaged one") from None
+
+
+def asked(about: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What creates the voice anew, and what changes it afterwards so that its words are again whose they were.
+
+    What a recogniser heard was of a part that is chosen anew where the voice arrives: it is heard again there.
+    """
+    state = about.get("transcript_state")
+    created = {name: value for name, value in about.items() if name != "transcript_state"}
+    words = {"transcript": created["transcript"]} if state in ("edited", "done") and "transcript" in created else {}
+    if state == "done":
+        created.pop("transcript", None)
+    return created, words
 
 
 def _folder(zip: zipfile.ZipFile) -> str:

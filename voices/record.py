@@ -9,7 +9,7 @@ import json
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from basics.errors import Failure
 
@@ -21,6 +21,7 @@ RECORD_BYTES = 1 << 20
 TranscriptState = Literal["given", "pending", "done", "edited", "none"]
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 """Null in a file somebody wrote is the same as nothing."""
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Origin(BaseModel):
@@ -56,11 +57,15 @@ class Record(BaseModel):
     weights: Text = ""
     audio: Text = ""
     """The recording's file, in the voice's folder."""
-    chosen: tuple[float, float] | None = None
-    """The seconds of it that engines hear; None: all."""
+    chosen: tuple[Seconds, Seconds] | None = None
+    """The seconds of it that engines hear, or cut their own from; None: all."""
+    spans: tuple[tuple[Seconds, Seconds], ...] = ()
+    """Where in those somebody speaks, in seconds of the recording: engines with narrower limits cut between them."""
+    words: tuple[tuple[str, Seconds, Seconds], ...] = ()
+    """The transcript's words in those and when each is said, in seconds of the recording, where that is known."""
     origin: Origin | None = None
     conditionals: Text = ""
-    """A file with an engine's own conditioning and no recording."""
+    """A file with Chatterbox's own conditioning and no recording; its etag stands in `origin`."""
 
     @classmethod
     def read(cls, id: str, data: bytes) -> Self:
@@ -77,23 +82,43 @@ class Record(BaseModel):
 
     @property
     def digest(self) -> str:
-        """What conditioning is keyed by: all that an engine hears or reads of the voice."""
-        matters = json.dumps([self.sha256, self.chosen, self.transcript, self.language])
+        """What conditioning is keyed by: all that an engine hears of the voice. One that reads adds what it reads."""
+        file = self.origin.audio if self.origin is not None and self.conditionals else None
+        matters = json.dumps([self.sha256, self.chosen, self.language, file])
         return f"library:{hashlib.sha256(matters.encode()).hexdigest()}"
 
     @property
+    def reading(self) -> str:
+        """What a voice ready to speak with is keyed by: its words may change while its sound stays."""
+        matters = json.dumps([self.digest, self.transcript, self.of_chosen, self.words])
+        return hashlib.sha256(matters.encode()).hexdigest()
+
+    @property
     def spoken(self) -> str:
-        """The transcript, where it is that of the seconds that engines hear."""
-        whole = self.chosen is None or self.chosen[1] - self.chosen[0] >= self.duration - 0.01
-        return self.transcript if whole or self.of_chosen else ""
+        """The transcript, where it is that of the chosen seconds."""
+        if self.is_whole or self.of_chosen:
+            return self.transcript
+        return " ".join(text for text, _, _ in self.words)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.chosen is None or self.chosen[1] - self.chosen[0] >= self.duration - 0.01
+
+    @property
+    def heard_seconds(self) -> float:
+        return self.chosen[1] - self.chosen[0] if self.chosen is not None else self.duration
 
     def told(self) -> dict[str, Any]:
         """As callers see it."""
-        parts = self.model_dump(mode="json", exclude={"audio", "chosen", "of_chosen", "origin", "conditionals"})
+        parts = self.model_dump(mode="json", exclude=INNER)
         optional = ("consent", "weights", "quality")
         shown = {name: value for name, value in parts.items() if value or name not in optional}
         shown["origin"] = "conditionals" if self.conditionals else "file" if self.origin else "created"
         return shown
+
+
+INNER = {"audio", "chosen", "spans", "words", "of_chosen", "origin", "conditionals"}
+"""What concerns nobody but the library."""
 
 
 def is_id(id: str) -> bool:

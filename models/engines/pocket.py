@@ -77,6 +77,8 @@ class Pocket(Engine):
         help="English on a CPU that clones a voice from one recording, whose noise and room it speaks with too.",
         presets=tuple(Preset(id, name, "en", gender, description=about) for id, name, gender, about in _VOICES),
         clones=True,
+        reference=(0.5, 15.0),  # upstream cuts at thirty; each second more makes every frame slower
+        transcript="unread",
         streams=True,
         whole=False,
         repeatable="draws",

@@ -8,7 +8,7 @@ ends) and a `Score` says what it costs, when its load takes long and what goes w
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -83,9 +83,12 @@ class Tone(Engine):
         presets=tuple(Preset(id, id.capitalize(), "en", loudness=LOUDNESS[id]) for id in NOTES),
         crosslingual=True,
         clones=True,
+        reference=(0.0, 15.0),
+        transcript="unread",
         streams=True,
         whole=False,
         blends=True,
+        live=True,
         repeatable="exact",
         revision="1",
         hidden=True,
@@ -130,14 +133,14 @@ class ToneDeck:
         self._rows: dict[str, _Row] = {}
 
     def admit(self, line: Line) -> None:
-        if not line.text.strip() and not line.turns:
+        if not line.text.strip() and not line.turns and not line.live:
             raise Failure("invalid_input", "The line has no text to speak.", field="text")
         if len(self._rows) >= self.room:
             raise NoRoom
         self._rows[line.id] = _Row(line, self._card, self.stages)
 
     def feed(self, line: str, text: str, last: bool) -> None:
-        raise Failure("not_supported", f"{self._card.id} does not take text piece by piece.")
+        self._rows[line].feed(text, last)
 
     def drop(self, line: str) -> None:
         self._rows.pop(line, None)
@@ -181,16 +184,28 @@ class _Row:
     def __init__(self, line: Line, card: Card, stages: tuple[str, ...]) -> None:
         options = line.options if isinstance(line.options, ToneOptions) else ToneOptions()
         self._line, self._card, self._options, self._stages = line, card, options, stages
-        self._notes = _notes(line, card, options)
         self._phase = float(np.random.default_rng(line.seed).uniform(0, 2 * np.pi))
+        self._done = dict.fromkeys(stages, 0)
+        self._measure()
+
+    def feed(self, text: str, last: bool) -> None:
+        if not self._line.live:
+            raise Failure("not_supported", "The line was not opened for more text.")
+        if last and not (self._line.text + text).strip():
+            raise Failure("invalid_input", "The line has no text to speak.", field="text")
+        self._line = replace(self._line, text=self._line.text + text, live=not last)
+        self._measure()
+
+    def _measure(self) -> None:
+        """While more text may come, the last frame is held back: only the end dies away."""
+        line, longest = self._line, max(1, int(self._line.longest * self._card.rate) // FRAME)
+        self._notes = _notes(line, self._card, self._options)
         self._samples = sum(length for length, _ in self._notes)
-        self._tokens = max(1, len(line.text))
-        self._frames = -(-self._samples // FRAME)
-        longest = max(1, int(line.longest * card.rate) // FRAME)
-        self._runaway = options.endless or self._frames > longest
+        self._tokens = len(line.text) if line.live else max(1, len(line.text))
+        self._frames = self._samples // FRAME - 1 if line.live else -(-self._samples // FRAME)
+        self._runaway = self._options.endless or self._frames > longest
         if self._runaway:
             self._frames = longest
-        self._done = dict.fromkeys(stages, 0)
 
     def work(self, stage: str, least: int) -> Work | None:
         size = self._left(stage)
@@ -204,7 +219,7 @@ class _Row:
         self._done[stage] += size
         if stage != self._stages[-1]:
             return None
-        last = self._done[stage] >= self._frames
+        last = self._done[stage] >= self._frames and (self._runaway or not self._line.live)
         error = self._failure(last)
         samples = self._sound(start * FRAME, (start + size) * FRAME)
         return Piece(self._line.id, samples, last=last or error is not None, error=error)
@@ -222,6 +237,8 @@ class _Row:
 
     def _whole_before(self, stage: str) -> bool:
         at = self._stages.index(stage)
+        if self._line.live:
+            return False
         return at == 0 or self._stages[at - 1] == "prefill" or self._done[self._stages[at - 1]] >= self._frames
 
     def _stalled(self) -> bool:

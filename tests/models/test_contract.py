@@ -162,10 +162,23 @@ def test_a_closed_deck_has_nothing_left_to_do(engine: Engine) -> None:
 
 
 def test_text_piece_by_piece_is_refused_where_the_card_does_not_promise_it(engine: Engine, deck: Deck) -> None:
-    assert not engine.card.live
+    if engine.card.live:
+        pytest.skip("it takes text piece by piece")
     deck.admit(line(engine))
     with pytest.raises(Failure, match="not_supported"):
         deck.feed("a", "more", last=True)
+
+
+def test_text_piece_by_piece_sounds_as_it_does_at_once_where_the_card_promises_it(engine: Engine, deck: Deck) -> None:
+    if not engine.card.live:
+        pytest.skip("it does not take text piece by piece")
+    deck.admit(replace(line(engine, text=""), live=True))
+    pieces = []
+    for part in (TEXT[:7], TEXT[7:], ""):
+        deck.feed("a", part, last=not part)
+        pieces += run_out(deck)
+    np.testing.assert_array_equal(join([piece.samples for piece in pieces]), spoken(engine, line(engine)))
+    assert [piece.last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
 
 
 def test_every_preset_prepares_into_plain_arrays_or_says_what_to_fetch(engine: Engine) -> None:

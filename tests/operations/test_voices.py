@@ -13,12 +13,15 @@ import pytest
 from basics.audio import Samples, rms, to_db
 from basics.errors import Failure
 from basics.settings import Settings
-from models.engines.tone import Tone
+from models.catalogue import Catalogue
+from models.engines.tone import Score, Tone
+from models.groups import table
 from operations import voices as operations
 from operations.house import House
 from tests.houses import decoded, done, failed, left, standing
 from tests.voices.recordings import RATE, hertz, record, reference
 from tests.voices.speaking import encoded, speech
+from tests.voices.web import sends, serving
 
 TEXT = "A line that is long enough to be measured, and then some more of it."
 
@@ -318,3 +321,26 @@ async def test_a_voice_that_exists_is_refused_before_its_recording_is_fetched(tm
         await kept(house)
         asked = {"op": "voices.create", "id": "alice", "reference": "https://a.invalid/voice.wav"}
         assert (await failed(house, asked)).error.code == "voice_exists"
+
+
+async def test_one_address_for_many_jobs_is_fetched_once(tmp_path: Path) -> None:
+    with serving({"/a.wav": sends(encoded(speech(1)))}) as web:
+        async with standing(tmp_path, ALLOW_HOSTS=web.host) as house:
+            voice = {"reference": web.url("/a.wav")}
+            first = await sung(house, voice=voice)
+            again = await asyncio.gather(*(sung(house, voice=voice) for _ in range(3)))
+    assert all(np.array_equal(first, each) for each in again)
+    assert len(web.asked) == 1
+
+
+async def test_a_model_with_limits_of_its_own_says_them_before_it_is_loaded(tmp_path: Path) -> None:
+    async with standing(tmp_path) as house:
+        await kept(house)
+        card = replace(Tone.card, reference=(6.0, 12.0))
+        entries = [
+            replace(entry, engine=Tone.playing(Score(), card)) if entry.id == "tone" else entry for entry in table()
+        ]
+        strict = replace(house, catalogue=Catalogue(house.settings, entries))
+        error = (await failed(strict, {"text": TEXT, "voice": "alice"})).error
+    assert error.code == "reference_too_short"
+    assert "at least 6 s" in error.message

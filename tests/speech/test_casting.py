@@ -1,11 +1,13 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from basics.errors import Failure
+from basics.events import Word
 from models.card import Card, Preset
-from speech.casting import Casting, language_of
+from speech.casting import Casting, language_of, suited
 from voices.library import NoLibrary
 from voices.voice import Voice
 
@@ -24,8 +26,11 @@ class OneVoice:
     async def get(self, id: str) -> Voice | None:
         return Voice(id, "library", "sha", "en-us") if id == "mine" else None
 
+    async def written(self, id: str, most_seconds: float) -> Voice | None:
+        return await self.get(id)
 
-async def take_in(reference: Any, transcript: str, field: str) -> Voice:
+
+async def take_in(reference: Any, transcript: str, field: str, card: Card) -> Voice:
     return Voice("inline", "inline", f"inline:{reference}", transcript=transcript)
 
 
@@ -130,3 +135,52 @@ async def test_a_language_that_model_or_preset_lacks_is_refused(asked: str, pres
 async def test_a_crosslingual_model_speaks_any_of_its_languages_in_any_voice() -> None:
     card = replace(CARD, crosslingual=True)
     assert language_of("fr", await casting(card).voice("anna"), card) == "fr"
+
+
+def recorded(seconds: float, transcript: str = "", words: tuple[Word, ...] = ()) -> Voice:
+    samples = np.zeros(round(seconds * 100), np.float32)
+    return Voice("mine", "library", "sha", transcript=transcript, samples=samples, rate=100, words=words)
+
+
+CLONES = replace(CARD, clones=True, reference=(6.0, 12.0))
+
+
+def test_a_recording_that_is_too_short_for_the_model_is_refused_with_its_limit() -> None:
+    with pytest.raises(Failure, match="singer needs a recording of at least 6 s") as caught:
+        suited(recorded(3.0), CLONES)
+    assert caught.value.code == "reference_too_short"
+
+
+def test_conditioning_of_a_model_that_does_not_read_is_the_same_whatever_is_said() -> None:
+    card = replace(CLONES, transcript="unread")
+    one, other = (suited(recorded(8.0, text), card) for text in ("One.", "Two."))
+    assert one.digest == other.digest == "sha"
+    assert one.transcript == ""
+
+
+def test_a_model_that_reads_conditions_anew_on_another_transcript() -> None:
+    one, other = (suited(recorded(8.0, text), CLONES) for text in ("One.", "Two."))
+    assert one.digest != other.digest
+    assert one.transcript == "One."
+
+
+def test_a_transcript_of_more_than_is_heard_is_not_read_unless_its_words_are_timed() -> None:
+    assert suited(recorded(20.0, "All of it."), CLONES).transcript == ""
+    timed = recorded(20.0, "All of it.", (Word("All", 0, 1), Word("of", 1, 2), Word("it.", 2, 3)))
+    assert suited(timed, CLONES).words == timed.words
+
+
+@pytest.mark.parametrize(("seconds", "transcript"), [(8.0, ""), (20.0, "All of it.")])
+def test_a_model_that_must_know_what_is_said_says_so(seconds: float, transcript: str) -> None:
+    with pytest.raises(Failure, match="must know what is said") as caught:
+        suited(recorded(seconds, transcript), replace(CLONES, transcript="needed"))
+    assert caught.value.code == "voice_unusable"
+    assert "transcript" in str(caught.value.hint)
+
+
+def test_chatterboxs_own_file_speaks_with_chatterbox_only() -> None:
+    voice = Voice("mine", "library", "sha", conditionals={"gen.embedding": np.zeros((1, 192), np.float32)})
+    with pytest.raises(Failure, match="does not read") as caught:
+        suited(voice, CLONES)
+    assert caught.value.code == "voice_unusable"
+    assert suited(voice, replace(CLONES, conditionals=True)) is voice

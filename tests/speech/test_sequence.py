@@ -13,6 +13,11 @@ def line(id: str) -> Line:
     return Line(id, id, "en", {}, Options(), seed=0)
 
 
+async def each(ids: str) -> AsyncGenerator[Line, None]:
+    for id in ids:
+        yield line(id)
+
+
 class Recorder:
     """Speaks each line in two pieces and keeps count of who is open."""
 
@@ -38,13 +43,13 @@ class Recorder:
 
 async def test_lines_are_heard_in_order_however_they_were_made() -> None:
     recorder = Recorder()
-    heard = [(index, piece.last) async for index, piece in spoken([line(c) for c in "abcd"], recorder.speak, 3)]
+    heard = [(index, piece.last) async for index, piece in spoken(each("abcd"), recorder.speak, 3)]
     assert heard == [(index, last) for index in range(4) for last in (False, True)]
 
 
 async def test_no_more_lines_are_open_than_allowed() -> None:
     recorder = Recorder()
-    async for _ in spoken([line(c) for c in "abcdefgh"], recorder.speak, 3):
+    async for _ in spoken(each("abcdefgh"), recorder.speak, 3):
         pass
     assert recorder.most == 3
     assert not recorder.open
@@ -52,7 +57,7 @@ async def test_no_more_lines_are_open_than_allowed() -> None:
 
 async def test_leaving_early_closes_every_open_line() -> None:
     recorder = Recorder()
-    sound = spoken([line(c) for c in "abcd"], recorder.speak, 3)
+    sound = spoken(each("abcd"), recorder.speak, 3)
     await anext(sound)
     await sound.aclose()
     assert not recorder.open
@@ -64,7 +69,7 @@ async def test_a_line_that_fails_ends_the_sound_after_what_came_before_it() -> N
     heard: list[int] = []
 
     async def hear() -> None:
-        async for index, _ in spoken([line(c) for c in "abc"], recorder.speak, 3):
+        async for index, _ in spoken(each("abc"), recorder.speak, 3):
             heard.append(index)
 
     with pytest.raises(Failure, match="broke"):

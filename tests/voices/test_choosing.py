@@ -64,7 +64,7 @@ def test_a_reference_that_is_too_short_for_the_engine_says_how_long_it_must_be()
     whole, spans = spoken()
     with pytest.raises(Failure, match="at least 30 s") as caught:
         choose(whole, RATE, spans, 30, 60)
-    assert caught.value.code == "voice_unusable"
+    assert caught.value.code == "reference_too_short"
 
 
 def test_the_same_reference_gives_the_same_stretch() -> None:

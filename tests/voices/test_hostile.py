@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,22 @@ def alone(file: Path) -> tuple[str, int]:
     assert done.stderr == ""
     code, megabytes = done.stdout.split()
     return code, int(megabytes)
+
+
+RISE_MEGABYTES = 250
+"""Above a worker's own, whose 250 are part of what is allowed."""
+MOST_SECONDS = 5.0
+"""Of the processor: this machine may be busy with others."""
+
+
+@pytest.mark.slow
+def test_each_ends_within_its_time_and_memory_and_the_worker_speaks_the_next_job(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.voices.hostile_worker", str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=280).stdout
+    rows = [json.loads(line) for line in told.splitlines()]
+    assert [row["name"] for row in rows] == [case.name for case in CASES]
+    assert [row for row in rows if row["found"] != row["wanted"] or not row["spoke"]] == []
+    assert [row for row in rows if row["seconds"] > MOST_SECONDS or row["megabytes"] > RISE_MEGABYTES] == []
 
 
 @pytest.mark.slow

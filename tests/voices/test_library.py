@@ -240,17 +240,6 @@ async def test_a_folder_that_may_only_be_read_serves_its_files(tmp_path):
     assert await refused(voices.update("alice", lambda known: known)) == "storage_failed"
 
 
-@pytest.mark.parametrize("ending", ["pt", "pth", "safetensors"])
-async def test_conditionals_are_listed_and_never_opened(tmp_path, ending):
-    (tmp_path / f"alice.{ending}").write_bytes(
-        b"\x80\x04cposix\nsystem\n(S'touch " + bytes(tmp_path / "ran") + b"'\ntR."
-    )
-    voices = library(tmp_path)
-    assert [(each.id, each.told()["origin"]) for each in await voices.records()] == [("alice", "conditionals")]
-    assert await refused(voices.get("alice")) == "voice_unusable"
-    assert not (tmp_path / "ran").exists()
-
-
 async def test_a_file_that_is_no_recording_says_so_when_it_is_used(tmp_path):
     (tmp_path / "alice.wav").write_bytes(b"not a sound at all")
     voices = library(tmp_path)
@@ -310,14 +299,14 @@ async def test_what_a_dead_worker_left_half_done_is_no_voice_and_swept_in_time(t
 
 async def test_long_recordings_are_heard_in_part_and_kept_whole(tmp_path):
     voices = library(tmp_path)
-    made = await voices.create(record("alice", transcript="All of it."), reference(300, seconds=20.0))
+    made = await voices.create(record("alice", transcript="All of it."), reference(300, seconds=40.0))
     voice = await voices.get("alice")
     assert voice is not None
     assert voice.samples is not None
-    assert 5 <= len(voice.samples) / RATE <= 15
+    assert 5 <= len(voice.samples) / RATE <= 30
     assert voice.transcript == ""
-    assert made.duration == 20.0
-    assert len((await voices.sound("alice"))[1]) == 20 * RATE
+    assert made.duration == 40.0
+    assert len((await voices.sound("alice"))[1]) == 40 * RATE
 
 
 async def test_looking_from_many_threads_lists_the_store_once(tmp_path):
@@ -331,29 +320,6 @@ async def test_looking_from_many_threads_lists_the_store_once(tmp_path):
     voices = Library(Counted(tmp_path), Rules(watch_seconds=60))
     await asyncio.gather(*(voices.records() for _ in range(10)))
     assert len(lists) == 1
-
-
-async def test_without_a_transcript_the_recogniser_says_what_engines_hear(tmp_path):
-    heard = []
-
-    def transcribe(samples: Any, rate: int, language: str) -> str:
-        heard.append((len(samples) / rate, language))
-        return "What was said."
-
-    voices = library(tmp_path, transcribe=transcribe)
-    made = await voices.create(record("alice", language="de"), reference(300, seconds=20.0))
-    assert (made.transcript, made.transcript_state) == ("What was said.", "done")
-    assert heard[0][0] <= 15
-    assert heard[0][1] == "de"
-    voice = await voices.get("alice")
-    assert voice is not None
-    assert voice.transcript == "What was said."
-
-
-async def test_a_given_transcript_is_not_heard_over(tmp_path):
-    voices = library(tmp_path, transcribe=lambda *_: "What the machine heard.")
-    given = record("alice", transcript="What I said.", transcript_state="given")
-    assert (await voices.create(given, reference())).transcript == "What I said."
 
 
 async def test_another_recording_has_another_transcript(tmp_path):

@@ -141,11 +141,13 @@ def test_removing_asks_first(place: Place, good: Path) -> None:
 
 def test_what_is_exported_is_imported_as_it_was(place: Place, good: Path) -> None:
     place.json("add", "bob", good, "--name", "Bob", "--transcript", "Good morning.", "--consent-by", "Bob himself")
+    place.json("edit", "bob", "--transcript", "Good morning to you.")
     file = place.folder / "bob.zip"
     told = place.json("export", "bob", "--to", file)
     assert (told["path"], told["bytes"]) == (str(file), file.stat().st_size)
     before, after = place.json("show", "bob")["voice"], place.json("import", file, "--as", "rob")["voice"]
-    same = ("name", "transcript", "consent", "language", "sample_rate")
+    assert before["transcript_state"] == "edited"
+    same = ("name", "transcript", "transcript_state", "consent", "language", "sample_rate")
     assert {name: before[name] for name in same} == {name: after[name] for name in same}
     assert after["duration"] == pytest.approx(before["duration"], abs=0.1)
     assert place.json("import", file, code=1)["error"]["code"] == "voice_exists"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from basics.errors import Failure
-from voices.parcel import AUDIO_BYTES, pack, unpack
+from voices.parcel import AUDIO_BYTES, asked, pack, unpack
 
 VOICE = {"id": "alice", "name": "Alice", "tags": ["warm"], "transcript": "Füße.", "consent": {"by": "Alice"}}
 
@@ -31,6 +31,15 @@ def refused(data: bytes) -> Failure:
 def test_what_was_packed_comes_out_and_what_is_found_out_anew_stays_behind() -> None:
     found = unpack(pack({**VOICE, "quality": {"score": 1}, "sha256": "x", "language": ""}, b"flac"))
     assert (found.about, found.audio, found.id) == (VOICE, b"flac", "alice")
+
+
+@pytest.mark.parametrize(
+    ("state", "created", "changed"), [("given", True, False), ("edited", True, True), ("done", False, True)]
+)
+def test_words_are_whose_they_were_where_the_voice_arrives(state: str, created: bool, changed: bool) -> None:
+    first, then = asked(unpack(pack({**VOICE, "transcript_state": state}, b"flac")).about)
+    assert ("transcript" in first, "transcript" in then) == (created, changed)
+    assert "transcript_state" not in first
 
 
 def test_the_same_voice_makes_the_same_zip() -> None:

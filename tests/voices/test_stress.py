@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 
 from store.bucket import Bucket
@@ -10,7 +12,7 @@ WORKERS = 8
 
 @pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=pytest.mark.slow)])
 def test_eight_workers_on_a_folder_lose_nothing_and_read_nothing_by_halves(tmp_path, seconds):
-    tallies = stressed(lambda: Folder(tmp_path), WORKERS, seconds)
+    tallies = stressed(partial(Folder, tmp_path), WORKERS, seconds)
     assert sum(tally.reads for tally in tallies)
 
 
@@ -19,5 +21,5 @@ def test_eight_workers_on_a_folder_lose_nothing_and_read_nothing_by_halves(tmp_p
 def test_eight_workers_on_a_bucket_lose_nothing_and_read_nothing_by_halves(
     seaweed: Seaweed, bucket_name: str, seconds: float
 ):
-    tallies = stressed(lambda: Bucket(seaweed.config(bucket_name)), WORKERS, seconds)
+    tallies = stressed(partial(Bucket, seaweed.config(bucket_name)), WORKERS, seconds)
     assert sum(tally.reads for tally in tallies)

@@ -1,0 +1,1 @@
+"""What this worker was asked and how it ended: one record a job, in a database, in objects, or nowhere."""

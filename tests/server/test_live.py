@@ -1,0 +1,223 @@
+"""The live socket as a client sees it: text in, sound out, several contexts, silence on demand."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from models.engines.tone import Cost, Score
+from server.live import MOST_CONTEXTS
+from tests.server.served import house_of, served
+
+PCM = {"model": "tone", "voice": "low", "format": "pcm"}
+SLOW = Score(costs={"speak": Cost(start=0.02)})
+LONG = "This is one more sentence of many. " * 200
+
+
+@asynccontextmanager
+async def socket(client: httpx.AsyncClient, **headers: str) -> AsyncIterator[ClientConnection]:
+    address = str(client.base_url).replace("http", "ws", 1).rstrip("/") + "/v1/audio/stream"
+    async with connect(address, additional_headers=headers, proxy=None) as opened:
+        yield opened
+
+
+async def say(opened: ClientConnection, **message: Any) -> None:
+    await opened.send(json.dumps(message))
+
+
+async def hear(opened: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        message: dict[str, Any] = json.loads(await opened.recv())
+    return message
+
+
+async def until(opened: ClientConnection, event: str) -> list[dict[str, Any]]:
+    heard = [await hear(opened)]
+    while heard[-1]["event"] != event:
+        assert heard[-1]["event"] != "error", heard[-1]
+        heard.append(await hear(opened))
+    return heard
+
+
+async def quiet(client: httpx.AsyncClient) -> None:
+    """Until nobody speaks."""
+    house = house_of(client)
+    async with asyncio.timeout(5):
+        while house.running or house.manager.residents()[0]["lines"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_a_sentence_is_heard_before_the_next_is_written(tmp_path: Path) -> None:
+    async with served(tmp_path) as client, socket(client) as opened:
+        await say(opened, text="The first sentence", speak=PCM)
+        await say(opened, text=" is here. And")
+        assert (await until(opened, "audio"))[0]["event"] == "started"
+        await say(opened, text=" the second.", close_context=True)
+        heard = await until(opened, "done")
+        assert heard[-1]["isFinal"]
+        said = [part["text"] for part in heard[-1]["answer"]["segments"]]
+        assert said == ["The first sentence is here.", "And the second."]
+
+
+async def test_a_flush_speaks_half_a_sentence_at_once(tmp_path: Path) -> None:
+    async with served(tmp_path) as client, socket(client) as opened:
+        await say(opened, text="Half a sen", speak=PCM, flush=True)
+        assert (await until(opened, "audio"))[-1]["text"] == "Half a sen"
+
+
+async def test_a_cancel_is_silence_and_the_socket_speaks_on(tmp_path: Path) -> None:
+    async with served(tmp_path, SLOW) as client, socket(client) as opened:
+        await say(opened, context_id="one", text=LONG, speak=PCM)
+        await until(opened, "audio")
+        await say(opened, context_id="one", cancel=True)
+        await until(opened, "cancelled")
+        await say(opened, context_id="two", text="Hello again.", speak=PCM, close_context=True)
+        heard = await until(opened, "done")
+        assert {message["contextId"] for message in heard} == {"two"}
+
+
+async def test_contexts_speak_side_by_side_each_in_its_own_voice(tmp_path: Path) -> None:
+    async with served(tmp_path) as client, socket(client) as opened:
+        for context, voice in (("a", "low"), ("b", "high")):
+            await say(opened, context_id=context, text="Hello there.", speak=PCM | {"voice": voice}, close_context=True)
+        heard = await until(opened, "done") + await until(opened, "done")
+        voices = {message["contextId"]: message["voice"] for message in heard if message["event"] == "started"}
+        assert voices == {"a": "low", "b": "high"}
+        assert {message["contextId"] for message in heard if message["event"] == "audio"} == {"a", "b"}
+
+
+async def test_sound_can_come_as_bytes(tmp_path: Path) -> None:
+    async with served(tmp_path) as client, socket(client) as opened:
+        await say(opened, text="Hello there.", speak=PCM, audio="binary", close_socket=True)
+        sound, announced = b"", 0
+        async for message in opened:
+            if isinstance(message, bytes):
+                sound += message
+            else:
+                announced += json.loads(message).get("bytes", 0)
+        assert len(sound) == announced > 0
+
+
+async def test_closing_the_socket_politely_speaks_all_to_the_end(tmp_path: Path) -> None:
+    async with served(tmp_path) as client, socket(client) as opened:
+        await say(opened, text="One is here. Two is there", speak=PCM, close_socket=True)
+        messages = [json.loads(message) async for message in opened]
+        assert messages[-1]["event"] == "done"
+        assert sum(len(base64.b64decode(message.get("audio", ""))) for message in messages) > 10_000
+
+
+async def test_a_client_that_hangs_up_frees_its_places(tmp_path: Path) -> None:
+    async with served(tmp_path, SLOW) as client:
+        async with socket(client) as opened:
+            for context in "abc":
+                await say(opened, context_id=context, text=LONG, speak=PCM)
+            await until(opened, "audio")
+        await quiet(client)
+
+
+async def test_a_client_that_takes_nothing_holds_up_only_itself(tmp_path: Path) -> None:
+    async with served(tmp_path) as client, socket(client) as deaf:
+        for _ in range(40):
+            await say(deaf, text=LONG, speak={} if _ else PCM | {"format": "wav"})
+        async with socket(client) as opened:
+            await say(opened, text="Hello.", speak=PCM, close_context=True)
+            await until(opened, "done")
+        deaf.transport.abort()
+        await quiet(client)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"speak": PCM | {"voice": "nobody"}, "text": "Hi."}, "unknown_voice"),
+        ({"speak": PCM | {"delivery": "url"}, "text": "Hi."}, "invalid_input"),
+        ({"txt": "Hi."}, "invalid_input"),
+        ({"text": 3}, "invalid_input"),
+        ("[]", "invalid_input"),
+        ("{", "invalid_input"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_a_message(tmp_path: Path, wrong: Any, code: str) -> None:
+    async with served(tmp_path) as client, socket(client) as opened:
+        await opened.send(wrong if isinstance(wrong, str) else json.dumps(wrong))
+        heard = await hear(opened)
+        assert (heard["event"], heard["code"]) == ("error", code)
+
+
+async def test_an_error_in_one_context_leaves_the_others_alone(tmp_path: Path) -> None:
+    async with served(tmp_path) as client, socket(client) as opened:
+        await say(opened, context_id="bad", text="Hi.", speak=PCM | {"voice": "nobody"})
+        assert (await hear(opened))["contextId"] == "bad"
+        await say(opened, context_id="good", text="Hello there.", speak=PCM, close_context=True)
+        await until(opened, "done")
+
+
+async def test_a_socket_has_a_bound_of_contexts(tmp_path: Path) -> None:
+    async with served(tmp_path, SLOW) as client, socket(client) as opened:
+        for number in range(MOST_CONTEXTS + 1):
+            await say(opened, context_id=str(number), text="Not complete", speak=PCM)
+        assert (await hear(opened))["code"] == "busy"
+
+
+async def test_a_key_is_asked_for_in_a_header_the_address_or_the_first_message(tmp_path: Path) -> None:
+    async with served(tmp_path, API_KEYS="secret") as client:
+        async with socket(client) as opened:
+            await say(opened, text="Hi.", speak=PCM)
+            assert (await hear(opened))["code"] == "unauthorised"
+            with pytest.raises(ConnectionClosed):
+                await opened.recv()
+        async with socket(client, **{"xi-api-key": "secret"}) as opened:
+            await say(opened, text="Hi there.", speak=PCM, close_context=True)
+            await until(opened, "done")
+        async with socket(client) as opened:
+            await say(opened, text="Hi there.", speak=PCM, close_context=True, xi_api_key="secret")
+            await until(opened, "done")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(["text", "speak", "flush", "cancel", "close_context", "context_id", "audio"])
+LIKELY = st.fixed_dictionaries(
+    {},
+    optional={
+        "text": st.sampled_from(["Hi. ", "no", "", "[pause:99]", "<speak>", "\ud800"]),
+        "speak": st.just(PCM) | st.dictionaries(st.sampled_from(["model", "voice", "speed", "format"]), ANYTHING),
+        "flush": st.booleans(),
+        "cancel": st.booleans(),
+        "close_context": st.booleans(),
+        "context_id": st.sampled_from(["", "a"]),
+    },
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(LIKELY | st.dictionaries(NAMES, ANYTHING, max_size=3) | ANYTHING, max_size=6))
+def test_no_message_breaks_the_server(tmp_path: Path, sent: list[Any]) -> None:
+    async def converse() -> None:
+        async with served(tmp_path) as client:
+            async with socket(client) as opened:
+                try:
+                    for message in sent:
+                        await opened.send(json.dumps(message))
+                    await say(opened, close_socket=True)
+                    async for message in opened:
+                        assert json.loads(message).get("code") != "internal"
+                except ConnectionClosed:
+                    pass
+                assert opened.close_code != 1011
+            await quiet(client)
+
+    asyncio.run(converse())
