@@ -35,13 +35,13 @@ async def test_pipecat_hears_all_of_it(tmp_path: Path, running: Running) -> None
     expected = await seconds(tmp_path)
     async with served(tmp_path, MODEL_ALIASES=ALIASES) as server:
         address = str(server.base_url).rstrip("/")
-        told = await running("pipecat_openai.py", address, "gpt-4o-mini-tts", "marin", TEXT)
-    assert (told["rate"], told["error"]) == (24_000, "")
+        told = await running("pipecat_openai.py", address, "gpt-4o-mini-tts", "marin", "1", TEXT)
+    assert (told["rate"], told["errors"]) == (24_000, [])
     assert told["bytes"] / 48_000 == pytest.approx(expected, abs=0.2)
 
 
 async def test_pipecat_is_told_what_is_wrong(tmp_path: Path, running: Running) -> None:
-    async with served(tmp_path) as server:
-        told = await running("pipecat_openai.py", str(server.base_url).rstrip("/"), "nothing", "marin", TEXT)
+    async with served(tmp_path, MODEL_ALIASES=ALIASES) as server:
+        told = await running("pipecat_openai.py", str(server.base_url).rstrip("/"), "tts-1", "marin", "4", TEXT)
     assert told["bytes"] == 0
-    assert "nothing" in str(told["error"])
+    assert "0.5 to 2" in told["errors"][0]
