@@ -64,7 +64,7 @@ async def test_no_request_ends_in_a_fault_of_ours(tmp_path: Path) -> None:
 @pytest.mark.timeout(1200)
 async def test_no_request_ends_in_a_fault_of_ours_however_many(tmp_path: Path) -> None:
     async with documented(tmp_path) as (schema, address):
-        await asyncio.to_thread(tried, schema, address, 100)
+        await asyncio.to_thread(tried, schema, address, 25)
 
 
 async def test_every_route_declares_its_errors_in_its_own_shape(tmp_path: Path) -> None:
