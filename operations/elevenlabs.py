@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, Va
 from basics.errors import Failure, printable
 from operations.inputs import told
 
-OUTPUT_FORMAT = re.compile(r"(?P<codec>[a-z]+)_(?P<rate>\d{4,5})(_(?P<bitrate>\d{2,3}))?")
+OUTPUT_FORMAT = re.compile(r"(?P<codec>[a-z]+3?)_(?P<rate>\d{4,5})(_(?P<bitrate>\d{2,3}))?")
 CODECS = {"mp3": "mp3", "pcm": "pcm", "wav": "wav", "ulaw": "mulaw", "alaw": "alaw", "opus": "opus"}
 UNASKED = "mp3_44100_128"
 STATUSES = {422: 400, 501: 400}

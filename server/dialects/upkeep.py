@@ -9,10 +9,20 @@ from server import keys
 from server.asking import answered, executor_of
 from server.replies import plain, shaped
 
-router = APIRouter(tags=["operations"], route_class=shaped(plain))
+FAULTS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": dict[str, Any], "description": "What is wrong with the request"},
+    "5XX": {"model": dict[str, Any], "description": "Why it is not ready, and will not be"},
+}
+
+router = APIRouter(tags=["operations"], route_class=shaped(plain), responses=FAULTS)
 
 
-@router.get("/ping", summary="204 while loading, 200 when ready")
+@router.get(
+    "/ping",
+    response_class=Response,
+    responses={204: {"description": "Loading"}},
+    summary="204 while loading, 200 when ready",
+)
 async def ping(request: Request) -> Response:
     readiness = await executor_of(request).readiness()
     if readiness.failure is not None:
@@ -30,6 +40,11 @@ async def health(request: Request) -> dict[str, Any]:
     return (await answered(request, {"op": "system.health"})).answer
 
 
-@router.get("/metrics", summary="Figures as Prometheus reads them", dependencies=[Depends(keys.checked)])
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    summary="Figures as Prometheus reads them",
+    dependencies=[Depends(keys.checked)],
+)
 async def metrics(request: Request) -> PlainTextResponse:
     return PlainTextResponse(await executor_of(request).metrics(), media_type="text/plain; version=0.0.4")

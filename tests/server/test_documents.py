@@ -1,0 +1,76 @@
+"""The OpenAPI document, and what happens to whoever takes it at its word, or does not."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.server.served import served
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@asynccontextmanager
+async def documented(folder: Path) -> AsyncIterator[tuple[Any, str]]:
+    async with served(folder) as server:
+        document = (await server.get("/openapi.json")).json()
+        yield schemathesis.openapi.from_dict(document), str(server.base_url).rstrip("/")
+
+
+def tried(schema: Any, address: str, examples: int) -> list[str]:
+    """Each operation asked with what it allows and what it does not. Blocks: for a thread."""
+    asked = []
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            asked.append(operation.label)
+            try_out(operation, address, mode, examples)
+    return asked
+
+
+def try_out(operation: Any, address: str, mode: GenerationMode, examples: int) -> None:
+    quiet = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+
+    @settings(max_examples=examples, deadline=None, derandomize=True, database=None, suppress_health_check=quiet)
+    @given(case=operation.as_strategy(mode))
+    def each(case: Any) -> None:
+        case.call_and_validate(address, checks=CHECKS)
+
+    with contextlib.suppress(Unsatisfiable):  # what takes nothing cannot be given anything wrong
+        each()
+
+
+async def test_no_request_ends_in_a_fault_of_ours(tmp_path: Path) -> None:
+    async with documented(tmp_path) as (schema, address):
+        asked = await asyncio.to_thread(tried, schema, address, 5)
+    assert "POST /v1/audio/speech" in asked
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+async def test_no_request_ends_in_a_fault_of_ours_however_many(tmp_path: Path) -> None:
+    async with documented(tmp_path) as (schema, address):
+        await asyncio.to_thread(tried, schema, address, 25)
+
+
+async def test_every_route_declares_its_errors_in_its_own_shape(tmp_path: Path) -> None:
+    async with served(tmp_path) as server:
+        document = (await server.get("/openapi.json")).json()
+    for path, ways in document["paths"].items():
+        for way in ways.values():
+            if way["tags"][0] in ("OpenAI", "ElevenLabs"):
+                assert {"4XX", "5XX"} <= set(way["responses"]), path
