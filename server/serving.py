@@ -15,6 +15,7 @@ from basics.errors import Failure
 from basics.settings import Settings
 from operations.opening import opened
 from server import app as apps
+from server.deployed import Deployed
 from server.executor import Executor, Here
 
 log = logging.getLogger("worker.server")
@@ -28,6 +29,9 @@ BACKLOG = 2048
 
 
 def executor(settings: Settings) -> Executor:
+    """In front of deployed endpoints where ENDPOINTS names some, else in this process."""
+    if settings.endpoints:
+        return Deployed(settings)
     return Here(partial(opened, settings))
 
 
