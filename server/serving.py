@@ -17,6 +17,7 @@ from operations.opening import opened
 from server import app as apps
 from server.deployed import Deployed
 from server.executor import Executor, Here
+from server.routing import Routes
 
 log = logging.getLogger("worker.server")
 
@@ -42,6 +43,8 @@ def address(settings: Settings) -> str:
 
 def serve(settings: Settings) -> int:
     """Until SIGTERM: what is being answered then has SHUTDOWN_SECONDS."""
+    if settings.endpoints:
+        Routes(settings)  # so that a mistake in ENDPOINTS ends the process before it listens
     host = address(settings)
     if host == LOOPBACK:
         log.warning("loopback_only", extra={"why": "API_KEYS is not set"})

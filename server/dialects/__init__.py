@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from server.dialects import openai, upkeep
+from server.dialects import openai, runpod, upkeep
 
-TABLE: tuple[APIRouter, ...] = (upkeep.router, openai.router)
+TABLE: tuple[APIRouter, ...] = (upkeep.router, openai.router, runpod.router)
 """No two claim one route: a test compares them."""
