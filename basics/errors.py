@@ -83,6 +83,20 @@ class Failure(Exception):
         self.position = position
         self.retryable = CODES[code].retryable if retryable is None else retryable
 
+    @classmethod
+    def told(cls, parts: Any) -> "Failure | None":
+        """What another worker of ours told as its error object. None for what is none."""
+        if not isinstance(parts, dict) or parts.get("code") not in CODES:
+            return None
+        return cls(
+            parts["code"],
+            str(parts.get("message", "")),
+            field=parts.get("field"),
+            hint=parts.get("hint"),
+            position=parts.get("position"),
+            retryable=parts.get("retryable"),
+        )
+
     @property
     def status(self) -> int:
         return CODES[self.code].status

@@ -129,7 +129,7 @@ class Settings(BaseModel):
     endpoint_address: str = _is(
         "RUNPOD_ENDPOINT_BASE_URL", "https://api.runpod.ai/v2", "Where deployed endpoints are asked."
     )
-    endpoints: Table = _is("ENDPOINTS", {}, "`model or group=endpoint id`.", built=False)
+    endpoints: Table = _is("ENDPOINTS", {}, "Deployed endpoints to stand in front of: `model or group=endpoint id`.")
 
     gpu_device_id: int = _is("GPU_DEVICE_ID", 0, "Which card.", ge=0)
     device: str = _is("DEVICE", "auto", "`auto`, `cpu`, `cuda`.")

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import urllib3
 
-from basics.errors import CODES, Failure
+from basics.errors import Failure
 from basics.events import Done, Failed
 from basics.settings import Settings
 from operations import house as houses
@@ -196,12 +196,6 @@ def _failure(told: Any) -> Failure:
         error = json.loads(told) if isinstance(told, str) else told
     except ValueError:
         error = None
-    if not isinstance(error, dict) or error.get("code") not in CODES:
-        return Failure("internal", "The job failed on the endpoint, which does not say why in our words.")
-    return Failure(
-        error["code"],
-        str(error.get("message", "")),
-        field=error.get("field"),
-        hint=error.get("hint"),
-        retryable=error.get("retryable"),
+    return Failure.told(error) or Failure(
+        "internal", "The job failed on the endpoint, which does not say why in our words."
     )

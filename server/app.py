@@ -16,6 +16,7 @@ from basics.errors import Failure
 from basics.settings import Settings
 from basics.version import VERSION
 from server import dialects
+from server.desk import Desk
 from server.executor import Executor
 from server.passage import REST_BYTES, Passage
 from server.replies import plain, unroutable
@@ -29,9 +30,11 @@ def made(settings: Settings, executor: Callable[[], Executor]) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.executor = executor()
+        app.state.desk = Desk(app.state.executor.perform)
         try:
             yield
         finally:
+            await app.state.desk.close()
             await app.state.executor.close()
 
     app = FastAPI(title="worker-tts", version=VERSION, lifespan=lifespan, redirect_slashes=False)

@@ -15,7 +15,9 @@ from basics.errors import Failure
 from basics.settings import Settings
 from operations.opening import opened
 from server import app as apps
+from server.deployed import Deployed
 from server.executor import Executor, Here
+from server.routing import Routes
 
 log = logging.getLogger("worker.server")
 
@@ -28,6 +30,9 @@ BACKLOG = 2048
 
 
 def executor(settings: Settings) -> Executor:
+    """In front of deployed endpoints where ENDPOINTS names some, else in this process."""
+    if settings.endpoints:
+        return Deployed(settings)
     return Here(partial(opened, settings))
 
 
@@ -38,6 +43,8 @@ def address(settings: Settings) -> str:
 
 def serve(settings: Settings) -> int:
     """Until SIGTERM: what is being answered then has SHUTDOWN_SECONDS."""
+    if settings.endpoints:
+        Routes(settings)  # so that a mistake in ENDPOINTS ends the process before it listens
     host = address(settings)
     if host == LOOPBACK:
         log.warning("loopback_only", extra={"why": "API_KEYS is not set"})

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from server.dialects import elevenlabs, elevenlabs_live, live, openai, upkeep
+from server.dialects import elevenlabs, elevenlabs_live, live, openai, runpod, upkeep
 
 TABLE: tuple[APIRouter, ...] = (
     upkeep.router,
     openai.router,
+    runpod.router,
     elevenlabs.router,
     elevenlabs_live.router,
     live.router,

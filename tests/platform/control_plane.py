@@ -16,30 +16,11 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from tests.platform.client_side import RUN_BYTES, STREAM_BYTES, SYNC_BYTES, ClientSide, Record
+
 T = TypeVar("T")
 
-RUN_BYTES, SYNC_BYTES, STREAM_BYTES = 10_000_000, 20_000_000, 1_000_000
 POLL_SECONDS = 20.0
-FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
-
-
-@dataclass
-class Record:
-    """One job as the platform keeps it."""
-
-    id: str
-    job: dict[str, Any]
-    sync: bool
-    status: str = "IN_QUEUE"
-    worker: str = ""
-    output: Any = None
-    error: str | None = None
-    stream: list[Any] = field(default_factory=list)
-    unread: list[Any] = field(default_factory=list)
-
-    @property
-    def final(self) -> bool:
-        return self.status in FINAL
 
 
 @dataclass(frozen=True)
@@ -57,8 +38,12 @@ class Post:
 
 class ControlPlane:
     endpoint = "ep"
+    """The first of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *endpoints: str) -> None:
+        self.endpoints = endpoints or (self.endpoint,)
+        self.endpoint = self.endpoints[0]
+        self.client = ClientSide(self)
         self.records: dict[str, Record] = {}
         self.posts: list[Post] = []
         self._waiting: list[str] = []
@@ -86,12 +71,13 @@ class ControlPlane:
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
 
-    def environment(self, worker: str) -> dict[str, str]:
+    def environment(self, worker: str, endpoint: str = "") -> dict[str, str]:
         """What the platform puts into a worker's environment."""
-        base = f"{self.url}/v2/{self.endpoint}"
+        endpoint = endpoint or self.endpoint
+        base = f"{self.url}/v2/{endpoint}"
         return {
             "RUNPOD_POD_ID": worker,
-            "RUNPOD_ENDPOINT_ID": self.endpoint,
+            "RUNPOD_ENDPOINT_ID": endpoint,
             "RUNPOD_AI_API_KEY": "loopback",
             "RUNPOD_WEBHOOK_GET_JOB": f"{base}/job-take/$ID?gpu=none",
             "RUNPOD_WEBHOOK_POST_OUTPUT": f"{base}/job-done/$RUNPOD_POD_ID/$ID?gpu=none",
@@ -104,10 +90,14 @@ class ControlPlane:
 
     def submit(self, *inputs: dict[str, Any], sync: bool = False, **top: Any) -> list[str]:
         """Queues jobs in one go, so that a batch take sees them all."""
-        return self._call(self._queue([{"input": given, **top} for given in inputs], sync))
+        return self._call(self.queue([{"input": given, **top} for given in inputs], sync, self.endpoint))
 
     def cancel(self, id: str) -> None:
-        self._call(self._cancel(id))
+        self._call(self.stop(id))
+
+    def requeue(self, id: str) -> None:
+        """As when a worker is lost: another one is to take the job."""
+        self._call(self._requeue(id))
 
     def wait(self, *ids: str, seconds: float = 60.0) -> list[Record]:
         self.until(lambda: all(self.records[id].final for id in ids), seconds)
@@ -115,7 +105,7 @@ class ControlPlane:
 
     def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
         """Waits for what a worker does; the limit only ends a test that has failed."""
-        self._call(self._until(condition, seconds))
+        self._call(self.wait_for(condition, seconds))
 
     def until_running(self, id: str) -> None:
         self.until(lambda: self.records[id].status == "IN_PROGRESS")
@@ -165,7 +155,7 @@ class ControlPlane:
     async def _main(self) -> None:
         self._changed, self._over = asyncio.Condition(), asyncio.Event()
         app = web.Application(client_max_size=64_000_000)
-        base = f"/v2/{self.endpoint}"
+        base = "/v2/{endpoint}"
         app.add_routes(
             [
                 web.get(f"{base}/job-take/{{worker}}", self._take),
@@ -174,13 +164,7 @@ class ControlPlane:
                 web.get(f"{base}/ping/{{worker}}", self._ping),
                 web.post(f"{base}/job-stream/{{worker}}/{{id}}", self._on_stream),
                 web.post(f"{base}/job-done/{{worker}}/{{id}}", self._on_done),
-                web.post(f"{base}/run", self._run),
-                web.post(f"{base}/runsync", self._runsync),
-                web.get(f"{base}/status/{{id}}", self._status),
-                web.get(f"{base}/stream/{{id}}", self._stream),
-                web.post(f"{base}/cancel/{{id}}", self._on_cancel),
-                web.get(f"{base}/health", self._health),
-                web.post(f"{base}/purge-queue", self._purge),
+                *self.client.routes(),
             ]
         )
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -200,7 +184,7 @@ class ControlPlane:
         async with self._changed:
             self._changed.notify_all()
 
-    async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+    async def wait_for(self, condition: Callable[[], bool], seconds: float) -> None:
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(condition)
 
@@ -208,21 +192,26 @@ class ControlPlane:
         self.posts.append(Post(kind, job, bytes, body, status))
         await self._notify()
 
-    async def _queue(self, jobs: list[dict[str, Any]], sync: bool) -> list[str]:
+    async def queue(self, jobs: list[dict[str, Any]], sync: bool, endpoint: str) -> list[str]:
         ids = [f"{'sync-' if sync else ''}{uuid4()}-e1" for _ in jobs]
         for id, job in zip(ids, jobs, strict=True):
-            self.records[id] = Record(id, {"id": id, **job}, sync)
+            self.records[id] = Record(id, {"id": id, **job}, sync, endpoint)
         self._waiting += ids
         await self._notify()
         return ids
 
-    async def _cancel(self, id: str) -> None:
+    async def stop(self, id: str) -> None:
         record = self.records[id]
         if record.status == "IN_QUEUE":
             self._waiting.remove(id)
         elif record.status == "IN_PROGRESS":
             self._stops.setdefault(record.worker, []).append(id)
         record.status = record.status if record.final else "CANCELLED"
+        await self._notify()
+
+    async def _requeue(self, id: str) -> None:
+        self.records[id].status = "IN_QUEUE"
+        self._waiting.append(id)
         await self._notify()
 
     async def _end_polls(self) -> None:
@@ -233,7 +222,7 @@ class ControlPlane:
         """Holds a request open until there is something to say."""
         end = self._polls_end
         with contextlib.suppress(TimeoutError):
-            await self._until(lambda: ready() or self._polls_end != end or self._over.is_set(), POLL_SECONDS)
+            await self.wait_for(lambda: ready() or self._polls_end != end or self._over.is_set(), POLL_SECONDS)
         return ready()
 
     # What a worker calls.
@@ -246,9 +235,11 @@ class ControlPlane:
         if status != 200:
             return web.Response(status=status)
         gone = request.transport
-        if not await self._poll(lambda: bool(self._waiting)) or gone is None or gone.is_closing():
+        endpoint = request.match_info["endpoint"]
+        if not await self._poll(lambda: bool(self._waiting_for(endpoint))) or gone is None or gone.is_closing():
             return web.Response(status=204)
-        taken = [self.records[self._waiting.pop(0)] for _ in self._waiting[: max(1, batch)]]
+        taken = [self.records[id] for id in self._waiting_for(endpoint)[: max(1, batch)]]
+        self._waiting = [id for id in self._waiting if self.records[id] not in taken]
         for record in taken:
             record.status, record.worker = "IN_PROGRESS", request.match_info["worker"]
         await self._notify()
@@ -308,61 +299,12 @@ class ControlPlane:
         elif kind == "done":
             record.status = "COMPLETED"
 
-    # What a client calls.
-
-    async def _run(self, request: web.Request) -> web.Response:
-        return await self._accept(request, RUN_BYTES, sync=False)
-
-    async def _runsync(self, request: web.Request) -> web.Response:
-        response = await self._accept(request, SYNC_BYTES, sync=True)
-        if response.status != 200:
-            return response
-        record = list(self.records.values())[-1]
-        wait = float(request.query.get("wait", "90000")) / 1000
-        with contextlib.suppress(TimeoutError):
-            await self._until(lambda: record.final, wait)
-        return web.json_response(self._view(record))
-
-    async def _accept(self, request: web.Request, limit: int, *, sync: bool) -> web.Response:
-        if request.headers.get("Authorization") != "Bearer loopback":
-            return web.Response(status=401)
-        raw = await request.read()
-        if len(raw) > limit:
-            return web.Response(status=400)
-        [id] = await self._queue([json.loads(raw)], sync)
-        return web.json_response({"id": id, "status": "IN_QUEUE"})
-
-    def _view(self, record: Record) -> dict[str, Any]:
-        view = {"id": record.id, "status": record.status, "delayTime": 1, "executionTime": 1}
-        if record.output is not None:
-            view["output"] = record.output
-        return view | ({"error": record.error} if record.error else {})
-
-    async def _status(self, request: web.Request) -> web.Response:
-        record = self.records.get(request.match_info["id"])
-        return web.json_response(self._view(record)) if record else web.Response(status=404)
-
-    async def _stream(self, request: web.Request) -> web.Response:
-        """What came since the last asking. Nobody else reads it."""
-        record = self.records[request.match_info["id"]]
-        chunks, record.unread = record.unread, []
-        return web.json_response({"status": record.status, "stream": [{"output": chunk} for chunk in chunks]})
-
-    async def _on_cancel(self, request: web.Request) -> web.Response:
-        id = request.match_info["id"]
-        await self._cancel(id)
-        return web.json_response({"id": id, "status": self.records[id].status})
-
-    async def _health(self, _: web.Request) -> web.Response:
-        names = {"COMPLETED": "completed", "FAILED": "failed", "IN_PROGRESS": "inProgress", "IN_QUEUE": "inQueue"}
-        jobs = {name: sum(r.status == status for r in self.records.values()) for status, name in names.items()}
-        busy = {record.worker for record in self.records.values() if record.status == "IN_PROGRESS"}
-        seen = {record.worker for record in self.records.values() if record.worker}
-        workers = {"idle": len(seen - busy), "running": len(busy)}
-        return web.json_response({"jobs": {**jobs, "retried": 0}, "workers": workers})
-
-    async def _purge(self, _: web.Request) -> web.Response:
-        ids, self._waiting = self._waiting, []
+    async def purge(self, endpoint: str) -> int:
+        ids = self._waiting_for(endpoint)
+        self._waiting = [id for id in self._waiting if id not in ids]
         for id in ids:
             del self.records[id]
-        return web.json_response({"removed": len(ids), "status": "completed"})
+        return len(ids)
+
+    def _waiting_for(self, endpoint: str) -> list[str]:
+        return [id for id in self._waiting if self.records[id].endpoint == endpoint]

@@ -1,4 +1,7 @@
-"""The server for tests, over a house that speaks with Tone: a real socket, in the test's own loop."""
+"""The server for tests, over a house that speaks with Tone: a real socket, in the test's own loop.
+
+By the fixture `both_executors` a test runs twice: with the house in the server, and with it behind a control plane.
+"""
 
 import asyncio
 import socket
@@ -12,10 +15,16 @@ import uvicorn
 from basics.settings import Settings
 from models.engines.tone import Score
 from operations.house import House
-from operations.opening import around
+from operations.opening import Opened, around
 from server import app as apps
+from server.deployed import Deployed
 from server.executor import Executor, Here
 from tests.houses import standing
+from tests.platform.control_plane import ControlPlane
+from tests.platform.inside import working
+
+places = ["here"]
+"""Where `served` has its jobs run: the last one counts."""
 
 
 @asynccontextmanager
@@ -23,13 +32,28 @@ async def served(folder: Path, score: Score | None = None, **environment: str) -
     """A client of it; `client.base_url` is its address. The house is `house_of(client)`."""
     async with standing(folder, score, **environment) as house:
         await house.manager.warm("tone")
-
-        async def opening():  # type: ignore[no-untyped-def]
-            return around(house)
-
-        async with listening(house.settings, lambda: Here(opening)) as client:
+        how = executing if places[-1] == "here" else deployed
+        async with how(house) as (settings, executor), listening(settings, executor) as client:
             client.house = house  # type: ignore[attr-defined]
             yield client
+
+
+@asynccontextmanager
+async def executing(house: House) -> AsyncIterator[tuple[Settings, Callable[[], Executor]]]:
+    async def opening() -> Opened:
+        return around(house)
+
+    yield house.settings, lambda: Here(opening)
+
+
+@asynccontextmanager
+async def deployed(house: House, queue_seconds: float = 30.0) -> AsyncIterator[tuple[Settings, Callable[[], Executor]]]:
+    """As if the house were a worker of RunPod's endpoint `ep`."""
+    with ControlPlane() as plane:
+        near = {"runpod_api_key": "loopback", "endpoint_address": f"{plane.url}/v2", "endpoints": {"tone": "ep"}}
+        settings = house.settings.model_copy(update=near)
+        async with working(plane, around(house).answer):
+            yield settings, lambda: Deployed(settings, queue_seconds)
 
 
 def house_of(client: httpx.AsyncClient) -> House:

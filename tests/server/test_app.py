@@ -47,6 +47,7 @@ async def test_a_load_that_failed_is_told_by_ping_and_health() -> None:
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "weights_missing")
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_without_keys_nobody_is_asked_for_one(tmp_path: Path) -> None:
     async with served(tmp_path) as client:
         assert (await client.post("/v1/audio/speech", json=SPEECH)).status_code == 200
@@ -86,12 +87,14 @@ async def test_behind_a_balancer_its_own_authorization_header_is_left_alone(tmp_
         assert (await client.post("/v1/audio/speech", json=SPEECH, headers=own)).status_code == 200
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_routes_exist_with_and_without_a_trailing_slash(tmp_path: Path) -> None:
     async with served(tmp_path) as client:
         assert [(await client.get(path)).status_code for path in ("/ping", "/ping/")] == [200, 200]
         assert (await client.post("/v1/audio/speech/", json=SPEECH)).status_code == 200
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_prefix_stands_before_every_route_but_those_of_the_platform(tmp_path: Path) -> None:
     async with served(tmp_path, BASE_PATH="/tts") as client:
         assert (await client.post("/tts/v1/audio/speech", json=SPEECH)).status_code == 200
@@ -106,6 +109,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read(tmp_path: Path
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "payload_too_large")
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_client_that_hangs_up_ends_its_synthesis(tmp_path: Path) -> None:
     async with served(tmp_path, SLOW) as client:
         house = house_of(client)
@@ -119,6 +123,7 @@ async def test_a_client_that_hangs_up_ends_its_synthesis(tmp_path: Path) -> None
                 await asyncio.sleep(0.01)  # no event tells that a model is idle
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_too_much_work_is_429_with_a_time_to_come_back(tmp_path: Path) -> None:
     async with served(tmp_path, SLOW, MAX_CONCURRENCY="1") as client:
         asked = SPEECH | {"input": "One sentence after the other. " * 200, "response_format": "pcm"}

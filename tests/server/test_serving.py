@@ -16,6 +16,7 @@ import pytest
 
 from basics.settings import Settings
 from server.serving import address
+from tests.platform.control_plane import ControlPlane
 from tests.test_house import ROOT
 
 
@@ -71,3 +72,31 @@ def test_only_where_somebody_checks_keys_does_it_listen_to_all(environment: dict
 def free() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def test_with_endpoints_it_serves_as_their_gateway(tmp_path: Path) -> None:
+    with ControlPlane() as plane:
+        near = {"RUNPOD_API_KEY": "loopback", "RUNPOD_ENDPOINT_BASE_URL": f"{plane.url}/v2", "ENDPOINTS": "tone=ep"}
+        with process(tmp_path, "-m", "server", MODE="http", **near) as (worker, [url]):
+            with httpx.Client(trust_env=False, timeout=60, base_url=url) as client:
+                assert client.get("/ping").status_code == 200
+                assert client.get("/health").json()["endpoints"][0]["id"] == "ep"
+                assert 'tts_endpoint_workers{endpoint="ep",state="idle"} 0' in client.get("/metrics").text
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(30) in (0, -signal.SIGTERM)
+        assert plane.records == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"ENDPOINTS": "kokoro=abc"}, "RUNPOD_API_KEY"),
+        ({"ENDPOINTS": "kokoro=../v1", "RUNPOD_API_KEY": "k"}, "an endpoint's id"),
+        ({"ENDPOINTS": "kokoro=abc", "RUNPOD_API_KEY": "k", "MODEL": "hibari"}, "serves `hibari`"),
+    ],
+)
+def test_endpoints_that_cannot_be_asked_end_the_start(given: dict[str, str], said: str) -> None:
+    own = {"PATH": os.environ["PATH"], "PORT": "0", **given}
+    ended = subprocess.run((sys.executable, "-m", "server"), cwd=ROOT, env=own, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert said in ended.stderr.splitlines()[-1]

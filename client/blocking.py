@@ -1,0 +1,175 @@
+"""The client that blocks. One connection pool; close it, or use it in a `with`."""
+
+import base64
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from .answers import Answer, Speech, answer_of
+from .asking import HERE, PAGE, RUNPOD, TIMEOUT, base, body, headers, is_lines, left_behind, lost, not_fetched, reply_of
+from .conversation import Call, Conversation, Line, Reply, Said, Wait, sent
+from .errors import ServerError
+
+
+class Stream:
+    """Sound as it is made: iterate over its bytes. Leaving it early ends the job."""
+
+    def __init__(self, events: Generator[dict[str, Any], None, None]) -> None:
+        self._events = events
+        self.started: dict[str, Any] = {}
+        """Who speaks, at which rate, in which format; known with the first bytes."""
+        self.answer: dict[str, Any] = {}
+        """Known in the end."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for event in self.events():
+            if event["event"] == "audio":
+                yield base64.b64decode(event["data"])
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Instead of bytes: every event, with the words and times of each piece of sound."""
+        for event in self._events:
+            if event["event"] == "started":
+                self.started = event
+            elif event["event"] == "done":
+                self.answer = answer_of(event).fields
+            yield event
+
+    def close(self) -> None:
+        self._events.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        self.close()
+
+
+class Client:
+    def __init__(self, address: str = HERE, key: str = "", *, seconds: float = 600.0, tries: int = 4) -> None:
+        """`seconds`: for one answer, cold start included; `tries`: of what is refused for a moment."""
+        self._seconds, self._tries = seconds, tries
+        self._http = httpx.Client(base_url=base(address) + "/", headers=headers(key), timeout=TIMEOUT)
+
+    @classmethod
+    def endpoint(cls, id: str, key: str, **more: Any) -> Self:
+        """Straight at a deployed RunPod endpoint."""
+        return cls(f"{RUNPOD}/{id}", key, **more)
+
+    def say(self, text: str, *, s3: dict[str, Any] | None = None, **fields: Any) -> Speech:
+        """The whole file. `fields` are those of `speak`: model, voice, language, speed, format ..."""
+        answer = self.ask("speak", s3=s3, text=text, **fields)
+        data = answer.data or self._fetched(answer)
+        return Speech(data, answer.fields)
+
+    def stream(self, text: str, **fields: Any) -> Stream:
+        """As it is made."""
+        return Stream(self.events("speak", text=text, **{"format": "mp3", **fields, "delivery": "stream"}))
+
+    def voices(self, **wanted: Any) -> list[dict[str, Any]]:
+        """All of the library, page after page."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.ask("voices.list", page=len(found) // PAGE + 1, page_size=PAGE, **wanted).fields
+            found += page["voices"]
+            if not page["voices"] or len(found) >= page["total"]:
+                return found
+
+    def models(self, **wanted: Any) -> list[dict[str, Any]]:
+        return list(self.ask("models.list", **wanted).fields["models"])
+
+    def jobs(self, **wanted: Any) -> list[dict[str, Any]]:
+        """One page of the history."""
+        return list(self.ask("jobs.list", **wanted).fields["jobs"])
+
+    def ask(self, op: str, *, s3: dict[str, Any] | None = None, **fields: Any) -> Answer:
+        """Any operation. Raises a TTSError."""
+        with closing(self.events(op, s3=s3, **fields)) as events:
+            for event in events:
+                if event["event"] == "done":
+                    return answer_of(event)
+        raise ServerError("The job ended without an answer.")
+
+    def events(
+        self, op: str, *, s3: dict[str, Any] | None = None, **fields: Any
+    ) -> Generator[dict[str, Any], None, None]:
+        """Of any operation, up to `done`. Closing it ends the job."""
+        talk = Conversation(body(op, fields, s3), self._seconds, self._tries)
+        steps = talk.steps()
+        with _Wire(self._http) as wire:
+            try:
+                step = next(steps, None)
+                while step is not None:
+                    if isinstance(step, Said):
+                        yield step.event
+                    step = sent(steps, wire.does(step))
+            finally:
+                if talk.id:
+                    wire.does(Call("POST", f"cancel/{talk.id}", {}))
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        self.close()
+
+    def _fetched(self, answer: Answer) -> bytes:
+        """The key stays here: the file's address is signed."""
+        if answer.url is None:
+            raise left_behind(answer)
+        try:
+            return httpx.get(answer.url, timeout=TIMEOUT, follow_redirects=True).raise_for_status().content
+        except httpx.HTTPError:
+            raise not_fetched() from None
+
+
+class _Wire:
+    """One conversation's requests."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+        self._response: httpx.Response | None = None
+        self._lines: Iterator[str] = iter(())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._response is not None:
+            self._response.close()
+
+    def does(self, step: Any) -> Any:
+        if isinstance(step, Wait):
+            time.sleep(step.seconds)
+        elif isinstance(step, Line):
+            return self._line()
+        elif isinstance(step, Call):
+            return self._called(step)
+        return None
+
+    def _line(self) -> str | None:
+        try:
+            return next(self._lines, None)
+        except httpx.TransportError:
+            return None
+
+    def _called(self, call: Call) -> Reply:
+        request = self._http.build_request(call.method, call.path, json=call.body)
+        try:
+            response = self._http.send(request, stream=True)
+            if is_lines(response):
+                self._response, self._lines = response, response.iter_lines()
+                return Reply(response.status_code, lines=True)
+            try:
+                return reply_of(response, response.read())
+            finally:
+                response.close()
+        except httpx.TransportError as error:
+            return lost(error)
