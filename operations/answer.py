@@ -11,7 +11,7 @@ from typing import Any
 
 from basics.errors import Failure
 from basics.events import Done, Event, Failed
-from operations import jobs, live, models, speak, system, voices
+from operations import batch, jobs, live, models, speak, system, voices
 from operations.house import House
 from operations.job import Job
 from operations.records import Line
@@ -23,6 +23,7 @@ Operation = Callable[[Job, House], AsyncGenerator[Event, None]]
 
 OPERATIONS: dict[str, Operation] = {
     "speak": speak.speak,
+    "batch": batch.batch,
     "jobs.list": jobs.list_jobs,
     "jobs.get": jobs.get_job,
     "jobs.audio": jobs.audio,
@@ -41,7 +42,7 @@ OPERATIONS: dict[str, Operation] = {
     "system.warm": system.warm,
 }
 
-LATER = ("batch", "convert", "lexicons.put", "lexicons.list", "lexicons.delete")
+LATER = ("convert", "lexicons.put", "lexicons.list", "lexicons.delete")
 """Operations of the contract that this version does not have yet: refused, never ignored."""
 
 

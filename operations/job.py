@@ -30,6 +30,8 @@ class Job:
     """Live speech: the text as it comes. `input` is then a speak input without text."""
     wide: bool = False
     """Whether its door carries an inline file of any size; RunPod's queue does not."""
+    share: int = 1
+    """How many jobs share one answer, and so what it holds inline."""
     batch: str = ""
     """The batch it is part of, if any: history finds its jobs by it."""
     accepted: bool = False

@@ -37,7 +37,7 @@ from voices.voice import Voice
 async def speak(job: Job, house: House) -> AsyncGenerator[Event, None]:
     request = await asyncio.to_thread(SpeakRequest.parse, job.input)
     s3 = request.s3 if job.s3 is None else job.s3
-    delivery = await Delivery.of_job(house.settings, house.bucket, s3, wide=job.wide)
+    delivery = await Delivery.of_job(house.settings, house.bucket, s3, wide=job.wide, share=job.share)
     order = await ordered(request, job, house, delivery)
     if request.dry_run:
         yield Done(forecast(order))

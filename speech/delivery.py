@@ -30,6 +30,8 @@ from store.objects import Flag, pieces, unless_cancelled
 SPARE_BYTES = 4_000
 """What an answer still grows by after the file's size is weighed: its `audio`, timings, a URL."""
 ID_CHARS = 64
+ZIP = "zip"
+"""The one format of a Recording that holds other recordings."""
 HASH_BYTES = 1 << 20
 
 T = TypeVar("T")
@@ -106,13 +108,15 @@ class Delivery:
     url_seconds: int
     wide: bool = False
     """Whether a file that is asked for inline travels as a body, whatever it weighs."""
+    share: int = 1
+    """How many jobs share what an answer holds inline, evenly."""
     now: Callable[[], datetime] = now
     own: bool = True
     """Whether the bucket is the worker's, so that it can be reached when the job is over."""
 
     @classmethod
     async def of_job(
-        cls, settings: Settings, worker: Bucket | None, s3: Any = None, *, wide: bool = False
+        cls, settings: Settings, worker: Bucket | None, s3: Any = None, *, wide: bool = False, share: int = 1
     ) -> "Delivery":
         """`s3`, the job's bucket, goes before the worker's; it is judged here, before any work is done for it."""
         bucket = worker
@@ -121,7 +125,7 @@ class Delivery:
             await asyncio.to_thread(bucket.check)
         own = bucket is worker
         places = Folder(settings.output_dir), settings.has_volume, settings.bucket_url_seconds
-        return cls(bucket, *places, wide=wide, own=own)
+        return cls(bucket, *places, wide=wide, share=share, own=own)
 
     @property
     def has_bucket(self) -> bool:
@@ -138,7 +142,7 @@ class Delivery:
             raise unsigned(self.bucket.config)
         if asked == "inline" and self.wide and estimate_bytes <= WIDE_BYTES:
             return asked
-        return choose(asked, estimate_bytes, self.has_bucket, self.has_volume, others)
+        return choose(asked, estimate_bytes * self.share, self.has_bucket, self.has_volume, others)
 
     async def deliver(
         self,
@@ -177,8 +181,8 @@ class Delivery:
     def _settled(self, kind: str, asked: str, size: int, rest_bytes: int) -> str:
         if kind != "inline" or (self.wide and asked == "inline" and size <= WIDE_BYTES):
             return kind
-        fits = fits_answer(size, rest_bytes)
-        if fits and (asked == "inline" or fits_inline(size)):
+        fits = fits_answer(size * self.share, rest_bytes * self.share)
+        if fits and (asked == "inline" or fits_inline(size * self.share)):
             return kind
         if self.has_bucket or self.has_volume:
             return "url" if self.has_bucket else "volume"
@@ -196,7 +200,7 @@ class Delivery:
     def _keep(self, place: "Bucket | Folder", key: str, recording: Recording, cancel: Flag) -> dict[str, Any]:
         signed = self.now()
         try:
-            place.put(key, recording.source, FORMATS[recording.format].content_type, cancel=cancel)
+            place.put(key, recording.source, _kind(recording.format)[1], cancel=cancel)
             where = {"path": str(place.root / key)} if isinstance(place, Folder) else self._signed(place, key, signed)
             unless_cancelled(b"", cancel)
         except BaseException:
@@ -212,7 +216,7 @@ class Delivery:
 
     def _key(self, recording: Recording, job_id: str) -> str:
         """By day and job; a few random letters keep a job that is tried again from its own earlier file."""
-        day, extension = self.now().strftime("%Y/%m/%d"), FORMATS[recording.format].extension
+        day, extension = self.now().strftime("%Y/%m/%d"), _kind(recording.format)[0]
         return f"{day}/{_safe(job_id)}/{_safe(recording.name)}-{secrets.token_hex(4)}.{extension}"
 
 
@@ -261,6 +265,13 @@ def _measured(source: bytes | Path) -> tuple[int, str]:
 
 def _whole(source: bytes | Path) -> bytes:
     return source.read_bytes() if isinstance(source, Path) else source
+
+
+def _kind(format: str) -> tuple[str, str]:
+    """Extension and content type."""
+    if format == ZIP:
+        return ZIP, "application/zip"
+    return FORMATS[format].extension, FORMATS[format].content_type
 
 
 def _safe(name: str) -> str:
