@@ -25,10 +25,14 @@ class Kept(FileResponse):
             async with asyncio.timeout(STALL_SECONDS):
                 await send(message)
 
+        after, self.background = self.background, None
         try:
             await super().__call__(scope, receive, patiently)
         except (TimeoutError, OSError):
             return
+        finally:
+            if after is not None:
+                await asyncio.shield(after())
 
 
 async def kept(heard: Heard, name: str) -> Response:
@@ -61,6 +65,7 @@ def extension(heard: Heard) -> str:
 def brought(heard: Heard) -> Path:
     """From a bucket that signs nothing, onto this machine's disk. Blocks."""
     handle, name = tempfile.mkstemp(prefix="speech-")
-    with open(handle, "wb") as file:
-        file.write(heard.read())
-    return Path(name)
+    os.close(handle)
+    path = Path(name)
+    path.write_bytes(heard.read())
+    return path

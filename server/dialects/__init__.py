@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from server.dialects import live, openai, upkeep
+from server.dialects import live, openai, openspeakers, upkeep
 
-TABLE: tuple[APIRouter, ...] = (upkeep.router, openai.router, live.router)
+TABLE: tuple[APIRouter, ...] = (upkeep.router, openai.router, openspeakers.router, live.router)
 """No two claim one route: a test compares them."""
