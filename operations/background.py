@@ -11,10 +11,11 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from basics.errors import Failure
 from basics.events import Done, Event, Failed, Started
@@ -24,8 +25,10 @@ from operations.finished import Finished
 from operations.hearing import Heard, hear, of_file, silent
 from operations.house import House
 from operations.job import Job
+from operations.jobs import page
 from operations.records import asked, finished, running
-from store.history.record import Work
+from operations.request import SpeakRequest
+from store.history.record import Page, Query, Work
 
 log = logging.getLogger("worker.background")
 
@@ -69,6 +72,7 @@ class Background:
     ) -> None:
         self._house = house
         self._perform = perform or partial(answer, house=house)
+        self._here = perform is None
         self._places = places or house.settings.max_concurrency or PLACES
         self._room, self._wall = room, wall
         self._errands: dict[str, Errand] = {}
@@ -110,6 +114,26 @@ class Background:
         else:
             self._waiting.append(errand)
             self._pump()
+
+    def check(self, input: Mapping[str, Any]) -> None:
+        """Raises what a speak job would be refused for before anything is looked up or loaded."""
+        SpeakRequest.parse(input)
+        find = self._house.catalogue.find if self._here else self._house.catalogue.look
+        find(input.get("model") or self._house.catalogue.default.id)
+
+    async def page(self, query: Query) -> Page:
+        """Jobs of the history, and as this process knows its own. `model` may be an alias."""
+        found = await page(query, self._house)
+        ours = (self._errands.get(record.id) for record in found.records)
+        records = tuple(
+            record if errand is None else errand.record for record, errand in zip(found.records, ours, strict=True)
+        )
+        return replace(found, records=records)
+
+    async def begun(self, id: str) -> None:
+        """Returns when the job has left the line, or ended in it. At once for one that this process does not run."""
+        if (errand := self._errands.get(id)) is not None:
+            await errand.begun.wait()
 
     async def watch(self, id: str, since: int = 0) -> AsyncGenerator[Event, None]:
         """Events from that number on, then as they come, up to `Done` or `Failed`. Any number of watchers.
@@ -274,6 +298,7 @@ class Background:
         self._pump()
 
     async def _run(self, errand: Errand) -> None:
+        errand.begun.set()
         errand.record = running(errand.record, self._house, self._wall())
         self._house.history.began(errand.record, Stop(asyncio.get_running_loop(), partial(self._cancel, errand)))
         last: Done | Failed | None = None
@@ -316,6 +341,7 @@ class Background:
         else:
             errand.error = last.error
         errand.ended = self._house.clock.now()
+        errand.begun.set()
         self._house.held.pop(errand.job.id, None)
         errand.tape.put(last)
 

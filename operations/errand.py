@@ -26,6 +26,8 @@ class Errand:
     job: Job
     record: Record
     tape: Tape = field(default_factory=Tape)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it has a place, or ended without one."""
     task: "asyncio.Task[None] | None" = None
     answer: dict[str, Any] | None = None
     error: Failure | None = None

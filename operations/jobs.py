@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, Iterable
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -12,7 +13,7 @@ from operations.hearing import sound
 from operations.house import House
 from operations.inputs import Input
 from operations.job import Job
-from store.history.record import Query, Record
+from store.history.record import Page, Query, Record
 
 PAGE_BYTES = 400_000
 """Of one page as JSON, so that the stream shows it whole."""
@@ -49,11 +50,16 @@ class OneInput(Input):
 
 async def list_jobs(job: Job, house: House) -> AsyncGenerator[Event, None]:
     asked = ListInput.parse(job.input)
-    if asked.model:
-        asked = asked.model_copy(update={"model": house.catalogue.look(asked.model).id})
-    page = await house.recall.ask(house.history.page, asked.query())
-    told = {"jobs": list(_fitting(page.records)), "page": asked.page, "page_size": asked.page_size}
-    yield Done(told | {"total": page.total, "more": page.more, "warnings": list(page.warnings)})
+    found = await page(asked.query(), house)
+    told = {"jobs": list(_fitting(found.records)), "page": asked.page, "page_size": asked.page_size}
+    yield Done(told | {"total": found.total, "more": found.more, "warnings": list(found.warnings)})
+
+
+async def page(query: Query, house: House) -> Page:
+    """`model` may be an alias. Raises `unknown_model`."""
+    if query.model:
+        query = replace(query, model=house.catalogue.look(query.model).id)
+    return await house.recall.ask(house.history.page, query)
 
 
 async def get_job(job: Job, house: House) -> AsyncGenerator[Event, None]:

@@ -51,6 +51,7 @@ def _summary(entry: Entry, house: House) -> dict[str, Any]:
         "aliases": list(house.catalogue.aliases(entry)),
         "group": entry.group,
         "environment": entry.environment,
+        "repository": entry.repository,
         "built": entry.engine is not None,
         "served": served,
         "resident": served and resident,

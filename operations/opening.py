@@ -18,6 +18,7 @@ from basics.settings import Settings
 from operations.job import Job
 
 if TYPE_CHECKING:
+    from operations.background import Background
     from operations.house import House
 
 log = logging.getLogger("worker.opening")
@@ -37,6 +38,8 @@ class Opened:
     """Raises `busy`: for doors that do not keep a line."""
     metrics: Callable[[], str] = lambda: ""
     """As Prometheus reads them."""
+    background: "Callable[[], Background] | None" = None
+    """Makes what runs jobs that nobody waits for: once a process, for doors whose callers come back."""
 
     @property
     def hopeless(self) -> bool:
@@ -78,12 +81,14 @@ def around(house: "House") -> Opened:
     from operations import metrics
     from operations.admission import admit
     from operations.answer import answer
+    from operations.background import Background
 
     return Opened(
         partial(answer, house=house),
         house.close,
         admit=partial(admit, house=house),
         metrics=partial(metrics.rendered, house),
+        background=partial(Background, house),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from basics.events import Audio, Done, Event, Failed
+from speech.riff import HEAD_BYTES, sized
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Tape:
         elif isinstance(event, Done):
             if event.data is not None:
                 self._write(event.data)
+            self._seal()
             self._spots.append(_Spot(replace(event, data=None)))
         else:
             self._spots.append(_Spot(event))
@@ -83,6 +85,12 @@ class Tape:
             os.close(self._file)
             self._path.unlink(missing_ok=True)
         self._file = self._path = None
+
+    def _seal(self) -> None:
+        """A WAV that was streamed does not know its length: as a file it does, and can be sought in."""
+        if self._file is not None:
+            head = os.pread(self._file, HEAD_BYTES, 0)
+            os.pwrite(self._file, sized(head, self.bytes), 0)
 
     def _write(self, data: bytes) -> None:
         """To the page cache, on the loop: a chunk is far under a millisecond."""

@@ -20,6 +20,7 @@ from server.desk import Desk
 from server.executor import Executor
 from server.passage import REST_BYTES, Passage
 from server.replies import plain, unroutable
+from server.uploads import AT_ONCE, Room
 
 BASE64 = 4 / 3
 
@@ -29,6 +30,7 @@ def made(settings: Settings, executor: Callable[[], Executor]) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.uploads = Room(round(AT_ONCE * settings.reference_mb * 1e6))
         app.state.executor = executor()
         app.state.desk = Desk(app.state.executor.perform)
         try:

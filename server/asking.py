@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import HTTPConnection, Request
 
@@ -18,12 +18,20 @@ from basics.events import Audio, Done, Event, Failed, Started
 from operations.job import Job, Piece
 from server.executor import Executor
 
+if TYPE_CHECKING:
+    from operations.background import Background
+
 T = TypeVar("T")
 
 
 def executor_of(connection: HTTPConnection) -> Executor:
     executor: Executor = connection.app.state.executor
     return executor
+
+
+async def background_of(connection: HTTPConnection) -> "Background":
+    """What runs jobs that nobody waits for. Raises why there is none."""
+    return await executor_of(connection).background()
 
 
 def job_of(input: Mapping[str, Any], id: str = "", written: AsyncGenerator[Piece, None] | None = None) -> Job:

@@ -8,12 +8,15 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from basics.errors import Failure
 from basics.events import Event, Failed
 from operations.job import Job
 from operations.opening import Opened, refusing
+
+if TYPE_CHECKING:
+    from operations.background import Background
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class Executor(Protocol):
         """As Prometheus reads them."""
         ...
 
+    async def background(self) -> "Background":
+        """The one of this server, which takes up from its start what a server before it left. Raises why there is
+        none."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -43,6 +51,7 @@ class Here:
 
     def __init__(self, opening: Callable[[], Awaitable[Opened]]) -> None:
         self._opened = asyncio.ensure_future(_or_refusing(opening))
+        self._background = asyncio.ensure_future(self._begun())
 
     async def perform(self, job: Job) -> AsyncGenerator[Event, None]:
         opened = await asyncio.shield(self._opened)
@@ -64,11 +73,28 @@ class Here:
     async def metrics(self) -> str:
         return self._opened.result().metrics() if self._opened.done() else ""
 
+    async def background(self) -> "Background":
+        found = await asyncio.shield(self._background)
+        if isinstance(found, Failure):
+            raise found
+        return found
+
     async def close(self) -> None:
         if not self._opened.done():
             self._opened.cancel()
         with contextlib.suppress(asyncio.CancelledError):
+            if not isinstance(background := await self._background, Failure):
+                await background.drain()
+        with contextlib.suppress(asyncio.CancelledError):
             await (await self._opened).close()
+
+    async def _begun(self) -> "Background | Failure":
+        opened = await self._opened
+        if opened.background is None:
+            return opened.failure or Failure("not_supported", "This server runs no jobs that nobody waits for.")
+        background = opened.background()
+        await background.start()
+        return background
 
 
 async def _or_refusing(opening: Callable[[], Awaitable[Opened]]) -> Opened:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from server.dialects import elevenlabs, elevenlabs_live, live, openai, runpod, upkeep
+from server.dialects import elevenlabs, elevenlabs_live, live, openai, openspeakers, runpod, upkeep
 
 TABLE: tuple[APIRouter, ...] = (
     upkeep.router,
@@ -10,6 +10,7 @@ TABLE: tuple[APIRouter, ...] = (
     runpod.router,
     elevenlabs.router,
     elevenlabs_live.router,
+    openspeakers.router,
     live.router,
 )
 """No two claim one route: a test compares them."""
