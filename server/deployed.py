@@ -17,6 +17,7 @@ from basics.events import Done, Event, Failed
 from basics.limits import WIDE_BYTES
 from basics.settings import Settings
 from basics.version import VERSION
+from operations.background import Background
 from operations.job import Job
 from server.endpoint import Endpoint, session
 from server.executor import Readiness
@@ -74,6 +75,11 @@ class Deployed:
 
     async def metrics(self) -> str:
         return await self._vitals.metrics(self._running, self._outcomes)
+
+    async def background(self) -> Background:
+        raise Failure(
+            "not_supported", "A gateway runs no jobs that nobody waits for; send them to `/v2/{endpoint}/run`."
+        )
 
     async def close(self) -> None:
         if self._behind:

@@ -101,7 +101,7 @@ class ClientSide:
             response: web.Response = await handle(request)
             if kind in self._held:
                 await asyncio.Event().wait()
-            empty = kind == "stream" and b'"stream": []' in (response.body or b"")
+            empty = kind == "stream" and '"stream": []' in (response.text or "")
             if self._lost[kind] and not empty and request.transport is not None:
                 self._lost[kind] -= 1
                 request.transport.abort()

@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -44,7 +45,10 @@ class Inside:
                     job = await reply.json()
                     task = asyncio.ensure_future(self._run(job))
                     self.jobs[job["id"]] = task
-                    task.add_done_callback(lambda _, id=job["id"]: self.jobs.pop(id, None))
+                    task.add_done_callback(partial(self._over, str(job["id"])))
+
+    def _over(self, id: str, _: "asyncio.Task[None]") -> None:
+        self.jobs.pop(id, None)
 
     async def listen(self) -> None:
         while True:

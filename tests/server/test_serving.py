@@ -1,14 +1,10 @@
 """The server as a process: it listens where it may, answers, and ends when it is told to."""
 
-import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -17,28 +13,8 @@ import pytest
 from basics.settings import Settings
 from server.serving import address
 from tests.platform.control_plane import ControlPlane
+from tests.server.processes import process
 from tests.test_house import ROOT
-
-
-@contextmanager
-def process(folder: Path, *command: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """The process and the addresses it says it listens on."""
-    given = {"MODEL": "tone", "PORT": "0", "VOICES": str(folder), "AUDIO_OUTPUT_DIR": str(folder), **environment}
-    own = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    worker = subprocess.Popen(
-        (sys.executable, *command), cwd=ROOT, env=own | given, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert worker.stderr is not None
-        said = next(line for line in iter(worker.stderr.readline, "") if "serving" in line)
-        host = re.search(r"address=(\S+)", said)
-        ports = re.search(r"ports=(\[.*?\])", said)
-        assert host is not None
-        assert ports is not None
-        yield worker, [f"http://{host[1]}:{port}" for port in json.loads(ports[1])]
-    finally:
-        worker.kill()
-        worker.communicate()
 
 
 def test_by_handler_and_by_module_it_speaks_on_both_ports_and_ends_on_sigterm(tmp_path: Path) -> None:
