@@ -24,6 +24,7 @@ from basics.errors import Failure
 from basics.settings import Settings
 from operations import byhand
 from operations.opening import Answer, Opened, Opening, opened, refusing
+from operations.proxied import talk as talk_of
 from operations.queue import Talk, collected, job_of
 from operations.shift import Shift, fit
 
@@ -51,7 +52,7 @@ class Config(dict[str, Any]):
 def handler_for(answer: Answer, shift: Shift) -> Handler:
     """The handler on the queue: everything goes to the job's stream, and only its last word into the answer."""
 
-    async def handler(job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    async def handler(job: dict[str, Any]) -> AsyncGenerator[Any, None]:
         async for post in _talk(job, answer, shift).posts():
             _kept.set(post.last)
             yield post.payload
@@ -63,7 +64,7 @@ def handler_for(answer: Answer, shift: Shift) -> Handler:
 def collector_for(answer: Answer, shift: Shift) -> Handler:
     """The handler where nothing streams: the SDK's servers, and versions of the SDK that were not tested."""
 
-    async def handler(job: dict[str, Any]) -> list[dict[str, Any]] | dict[str, Any]:
+    async def handler(job: dict[str, Any]) -> list[Any] | dict[str, Any]:
         return await collected(_talk(job, answer, shift).posts())
 
     return handler
@@ -71,7 +72,7 @@ def collector_for(answer: Answer, shift: Shift) -> Handler:
 
 def _talk(raw: dict[str, Any], answer: Answer, shift: Shift) -> Talk:
     job = job_of(raw)
-    talk = Talk(answer(job))
+    talk = talk_of(job, answer)
     shift.hold(job, talk)
     return talk
 

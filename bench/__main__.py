@@ -3,7 +3,7 @@
 import platform
 import sys
 
-from bench import encoders, loop, overhead, streams, voices
+from bench import encoders, history, loop, overhead, streams, voices
 
 ALL = {
     "overhead": ("What the worker adds to the bare engine (hibari), in one process", overhead.main),
@@ -11,6 +11,7 @@ ALL = {
     "voices": ("A library of 200 voices", voices.main),
     "streams": ("Streams that play without a gap, on a rehearsed engine", streams.main),
     "encoders": ("Each encoder", encoders.main),
+    "history": ("History of a million jobs", history.main),
 }
 
 

@@ -11,6 +11,7 @@ from importlib import import_module
 
 from basics.errors import Failure
 from basics.settings import Settings
+from models.aliases import STAND_INS
 from models.card import Card
 from models.engine import Engine
 from models.environments import ENVIRONMENTS
@@ -52,6 +53,7 @@ class Catalogue:
         self.environment = self._check_groups()
         self._here = {entry.id: entry for entry in reversed(self._entries) if entry.group in self._groups}
         self._check_aliases(settings)
+        self._default = self._first("")
         self._default = self._first(settings.model)
 
     @property
@@ -81,7 +83,7 @@ class Catalogue:
         id = self._resolve(name)
         found = self._here.get(id) or next((entry for entry in self._entries if entry.id == id), None)
         if found is None:
-            near = get_close_matches(name, [*(entry.id for entry in self._entries), *self._aliases], 1, 0.4)
+            near = get_close_matches(name, [*(entry.id for entry in self._entries), *self._aliases, *STAND_INS], 1, 0.4)
             hint = f" Did you mean `{near[0]}`?" if near else ""
             raise Failure("unknown_model", f"No model is called `{name[:64]}`.{hint}", field="model")
         return found
@@ -98,6 +100,11 @@ class Catalogue:
         """Every model without the hidden."""
         return tuple(entry for entry in self.all() if not card(entry).hidden)
 
+    def aliases(self, entry: Entry) -> tuple[str, ...]:
+        """The other names by which this worker is asked for it."""
+        names = dict.fromkeys((*self._aliases, *STAND_INS))
+        return tuple(name for name in names if self._resolve(name) == entry.id and name != entry.id)
+
     @property
     def tags(self) -> frozenset[str]:
         """Of every model: what one does not read is known to be another's."""
@@ -112,6 +119,9 @@ class Catalogue:
         known = {entry.id for entry in self._entries}
         if wanted in known:
             return wanted
+        if wanted in STAND_INS and wanted not in self._aliases:
+            speaker = self._here.get(STAND_INS[wanted])
+            return speaker.id if speaker is not None and speaker.engine is not None else self._default.id
         return self._aliases.get(wanted, wanted)
 
     def _is_here(self, entry: Entry) -> bool:

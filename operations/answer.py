@@ -88,7 +88,7 @@ def _choose(job: Job) -> Operation:
     if job.written is not None:
         return live.live
     if "openai_route" in job.input:
-        raise Failure("not_supported", "The OpenAI routes are not built into this version; send a plain job.")
+        raise Failure("not_supported", "`openai_route` is what RunPod's queue sends; here, send a plain job.")
     name = job.input.get("op", "speak")
     if isinstance(name, str) and name in OPERATIONS:
         return OPERATIONS[name]

@@ -39,6 +39,8 @@ CLAIM_SECONDS = 10.0
 """Between looks for jobs whose processes died."""
 MOST_BEGUN = 3
 """A job that was begun this often and never ended takes its process with it."""
+ACCEPT_SECONDS, DOUBT_SECONDS = 4.0, 10.0
+"""How long a job's way into the history may take, and how long none is tried after one took longer."""
 LOOK_SECONDS = 1.0
 """Between looks at a job that another process runs."""
 
@@ -63,6 +65,7 @@ class Background:
         places: int | None = None,
         room: int = ROOM,
         wall: Callable[[], float] = time.time,
+        accept_seconds: float = ACCEPT_SECONDS,
     ) -> None:
         self._house = house
         self._perform = perform or partial(answer, house=house)
@@ -73,8 +76,9 @@ class Background:
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished = Finished(house)
         self._claiming: asyncio.Task[None] | None = None
+        self._accept_seconds, self._doubted_until = accept_seconds, float("-inf")
         self._closed = False
-        self._accepting = 0
+        self._admitting: set[asyncio.Task[None]] = set()
         """Jobs on their way into the history."""
 
     async def start(self) -> None:
@@ -87,22 +91,25 @@ class Background:
         if job.id in self._errands:
             raise Failure("key_conflict", "There is a job with this id already.", field="id")
         self._check_room()
-        job = replace(job, accepted=True)
+        job = replace(job, accepted=True, wide=True)
         errand = self._take(Errand(job, asked(job, self._house, self._wall())))
-        self._accepting += 1
-        try:
-            if not await asyncio.to_thread(self._house.history.accept, errand.record, _work(job)):
-                self._house.history.began(errand.record)
-        finally:
-            self._accepting -= 1
+        admitting = asyncio.create_task(self._admit(errand))
+        self._admitting.add(admitting)
+        admitting.add_done_callback(self._admitting.discard)
+        await asyncio.shield(admitting)
+        return job.id
+
+    async def _admit(self, errand: Errand) -> None:
+        """To its end, also when who submits it is cancelled: the job may be in the history already."""
+        if not await self._accepted(errand):
+            self._house.history.began(errand.record)
         if self._closed:
             await self._leave(errand)
-        elif job.cancel.is_set():
+        elif errand.job.cancel.is_set():
             self._end_unbegun(errand, Failed(Failure("cancelled", "The job was cancelled before it began.")))
         else:
             self._waiting.append(errand)
             self._pump()
-        return job.id
 
     async def watch(self, id: str, since: int = 0) -> AsyncGenerator[Event, None]:
         """Events from that number on, then as they come, up to `Done` or `Failed`. Any number of watchers.
@@ -141,14 +148,18 @@ class Background:
                         async for _ in events:
                             pass
             return errand.result()
-        record = await asyncio.to_thread(self._house.history.get, id)
-        return None if record is None else await asyncio.to_thread(self._finished.result, record)
+        record = await self._house.recall.ask(self._house.history.get, id)
+        while record is not None and record.open and wait_seconds > 0:
+            await asyncio.sleep(min(LOOK_SECONDS, wait_seconds))
+            wait_seconds -= LOOK_SECONDS
+            record = await self._house.recall.ask(self._house.history.get, id)
+        return None if record is None else await self._house.recall.ask(self._finished.result, record)
 
     async def hear(self, id: str) -> Heard:
         """The job's sound, from the moment that it is done. Raises `not_found`."""
         errand = self._errands.get(id)
         if errand is None or errand.record.audio:
-            record = errand.record if errand else await asyncio.to_thread(self._house.history.get, id)
+            record = errand.record if errand else await self._house.recall.ask(self._house.history.get, id)
             if record is None:
                 raise unknown(id)
             return await hear(record, self._house)
@@ -160,10 +171,10 @@ class Background:
         """Whether it is stopped, or whoever runs it has been asked to. False of a job that has ended."""
         if (errand := self._errands.get(id)) is not None:
             return self._cancel(errand)
-        record = await asyncio.to_thread(self._house.history.get, id)
+        record = await self._house.recall.ask(self._house.history.get, id)
         if record is None:
             raise unknown(id)
-        return record.open and await asyncio.to_thread(self._house.history.wish, id) is not None
+        return record.open and await self._house.recall.ask(self._house.history.wish, id) is not None
 
     @property
     def waiting(self) -> int:
@@ -175,6 +186,8 @@ class Background:
         self._closed = True
         if self._claiming is not None:
             self._claiming.cancel()
+        if self._admitting:
+            await asyncio.wait(self._admitting)
         self._waiting, left = deque(), list(self._waiting)
         if self._tasks:
             await asyncio.wait(
@@ -198,7 +211,7 @@ class Background:
         if free <= 0 or self._closed:
             return 0
         try:
-            found = await asyncio.to_thread(self._house.history.claim, free)
+            found = await self._house.recall.ask_for(self._accept_seconds, self._house.history.claim, free)
         except Failure as failure:
             log.warning("claim_failed", extra={"code": failure.code})
             return 0
@@ -208,8 +221,21 @@ class Background:
         self._pump()
         return len(found)
 
+    async def _accepted(self, errand: Errand) -> bool:
+        """Whether another process could finish it. A history that hangs is not waited for each time."""
+        now = self._house.clock.now
+        if now() < self._doubted_until:
+            return False
+        accept = self._house.history.accept
+        try:
+            return await self._house.recall.ask_for(self._accept_seconds, accept, errand.record, _work(errand.job))
+        except Failure as failure:
+            log.warning("not_accepted", extra={"job": errand.job.id, "code": failure.code})
+            self._doubted_until = now() + DOUBT_SECONDS
+            return False
+
     def _check_room(self) -> None:
-        if self._closed or len(self._waiting) + self._accepting >= self._room:
+        if self._closed or len(self._waiting) + len(self._admitting) >= self._room:
             why = "is shutting down" if self._closed else f"has {self._room:,} jobs waiting, the most it takes"
             raise Failure("busy", f"This server {why}.", hint="Try again in a few seconds.")
 
@@ -219,9 +245,9 @@ class Background:
             await self.resume()
 
     async def _take_up(self, work: Work) -> None:
-        record = await asyncio.to_thread(self._house.history.get, work.id)
+        record = await self._house.recall.ask(self._house.history.get, work.id)
         given = json.loads(work.input) if work.input else None
-        job = Job(work.id, given, batch=record.batch if record else "", accepted=True)
+        job = Job(work.id, given, batch=record.batch if record else "", accepted=True, wide=True)
         errand = self._take(Errand(job, record or asked(job, self._house, self._wall())))
         if (failure := _hopeless(work)) is not None:
             self._end_unbegun(errand, Failed(failure))
@@ -316,7 +342,7 @@ class Background:
         self._house.held.pop(errand.job.id, None)
         errand.tape.put(Failed(Failure("busy", "The server is shutting down; the job is run again by the next one.")))
         with contextlib.suppress(Failure):  # the hold on it ends by itself
-            await asyncio.to_thread(self._house.history.put_back, errand.record)
+            await self._house.recall.ask(self._house.history.put_back, errand.record)
 
 
 def unknown(id: str) -> Failure:

@@ -14,13 +14,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from basics.errors import Failure
-from basics.events import Done, Event, Progress
+from basics.events import Done, Event, Failed, Progress
 from basics.limits import json_bytes
 from operations import speak
 from operations.house import House
 from operations.inputs import Input
 from operations.job import Job
 from operations.parcels import Parcel
+from operations.records import Line
 from speech.delivery import Delivery
 from speech.report import MOST_TEXTS
 
@@ -93,6 +94,7 @@ def read(index: int, given: dict[str, Any], asked: BatchInput, job: Job) -> Item
             return Item(index, id, None, _wrong(f"{field}.delivery", "has no meaning with `zip`: leave it out"))
         input["delivery"] = "inline"
     share = replace(job, id=f"{job.id}-{index}", input=input, share=len(asked.items), wide=job.wide or asked.zip)
+    share = replace(share, batch=job.batch or job.id, accepted=False)
     return Item(index, id, share)
 
 
@@ -138,13 +140,22 @@ async def spoken(
 
 async def whole(job: Job, house: House, stored: list[AsyncGenerator[Event, None]]) -> Done:
     road = speak.speak(job, house)
+    line = Line.begun(job, house)
     done: Done | None = None
     try:
         async for event in road:
+            if line is not None:
+                line.hear(event)
             if isinstance(event, Done):
                 done = event
                 break
+    except Failure as failure:
+        if line is not None:
+            line.hear(Failed(failure))
+        raise
     finally:
+        if line is not None:
+            line.end()
         if done is not None and done.data is None:
             stored.append(road)
         else:

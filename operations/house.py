@@ -1,10 +1,11 @@
 """The house: every room, built once from the settings and passed by argument."""
 
-import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from basics.clock import Clock, SystemClock
+from basics.errors import Failure
 from basics.lag import Lag
 from basics.settings import Settings
 from listening import likeness
@@ -13,6 +14,7 @@ from models.catalogue import Catalogue
 from models.manager import Manager
 from operations.job import Job
 from operations.metrics import Metrics
+from operations.recall import Recall
 from store.bucket import Bucket
 from store.folder import Folder
 from store.history.history import History
@@ -29,6 +31,9 @@ from voices.library import Library, Rules
 from voices.place import place as place_of_voices
 from voices.sources import Shelf
 from voices.transcribing import Installed
+
+CLOSE_SECONDS = 8.0
+"""For the history to write what waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class House:
     """Where finished jobs' sounds are."""
     worker: str = field(default_factory=myself)
     """This process, as history names it."""
+    recall: Recall = field(default_factory=Recall)
+    """Asks the history in threads of its own."""
     likeness: Callable[[Settings], Likeness] = likeness.installed
     """Gives what says how like two speakers sound, or the Failure that tells what to install."""
     warnings: tuple[str, ...] = ()
@@ -69,7 +76,8 @@ class House:
     async def close(self) -> None:
         await self.library.close()
         await self.manager.close()
-        await asyncio.to_thread(self.history.close)
+        with contextlib.suppress(Failure):  # what a database that hangs has not taken is lost, and was warned of
+            await self.recall.ask_for(CLOSE_SECONDS, self.history.close)
 
 
 def open(

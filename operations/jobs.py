@@ -1,6 +1,5 @@
 """`jobs.*`: what was asked before, its sound again, and stopping what still runs."""
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterable
 from typing import Annotated, Any, Literal
@@ -52,7 +51,7 @@ async def list_jobs(job: Job, house: House) -> AsyncGenerator[Event, None]:
     asked = ListInput.parse(job.input)
     if asked.model:
         asked = asked.model_copy(update={"model": house.catalogue.look(asked.model).id})
-    page = await asyncio.to_thread(house.history.page, asked.query())
+    page = await house.recall.ask(house.history.page, asked.query())
     told = {"jobs": list(_fitting(page.records)), "page": asked.page, "page_size": asked.page_size}
     yield Done(told | {"total": page.total, "more": page.more, "warnings": list(page.warnings)})
 
@@ -63,7 +62,7 @@ async def get_job(job: Job, house: House) -> AsyncGenerator[Event, None]:
 
 async def audio(job: Job, house: House) -> AsyncGenerator[Event, None]:
     record = await recorded(OneInput.parse(job.input).id, house)
-    told, data = await sound(record, house)
+    told, data = await sound(record, house, job.wide)
     url = told.get("url")
     yield Done({"audio": told} if url is None else {"audio": told, "audio_url": url}, data)
 
@@ -81,10 +80,10 @@ async def cancel(job: Job, house: House) -> AsyncGenerator[Event, None]:
     if here:
         yield Done({"cancelled": id})
         return
-    record = await asyncio.to_thread(house.history.get, id)
+    record = await house.recall.ask(house.history.get, id)
     if record is not None and not record.open:
         raise Failure("not_found", f"The job has ended already: it is {record.state}.", field="id")
-    seconds = None if record is None else await asyncio.to_thread(house.history.wish, id)
+    seconds = None if record is None else await house.recall.ask(house.history.wish, id)
     if seconds is None:
         raise Failure(
             "not_found",
@@ -98,7 +97,7 @@ async def cancel(job: Job, house: House) -> AsyncGenerator[Event, None]:
 
 async def recorded(id: str, house: House) -> Record:
     """Raises `not_found`."""
-    record = await asyncio.to_thread(house.history.get, id)
+    record = await house.recall.ask(house.history.get, id)
     if record is None:
         raise Failure("not_found", "No job with this id is in the history.", field="id")
     return record

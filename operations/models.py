@@ -22,7 +22,7 @@ class ListInput(Input):
 
 
 class GetInput(Input):
-    model: str
+    model: str | None = Field(None, description="An id or an alias; the worker's default where it is left out.")
 
 
 async def list_models(job: Job, house: House) -> AsyncGenerator[Event, None]:
@@ -32,7 +32,8 @@ async def list_models(job: Job, house: House) -> AsyncGenerator[Event, None]:
 
 
 async def get_model(job: Job, house: House) -> AsyncGenerator[Event, None]:
-    entry = house.catalogue.look(GetInput.parse(job.input).model)
+    asked = GetInput.parse(job.input).model
+    entry = house.catalogue.default if asked is None else house.catalogue.look(asked)
     card = catalogue.card(entry)
     presets = [asdict(preset) for preset in card.presets]
     schema = catalogue.engine_class(entry).Options.model_json_schema() if entry.engine is not None else None
@@ -47,6 +48,7 @@ def _summary(entry: Entry, house: House) -> dict[str, Any]:
     served = entry in house.catalogue.served()
     return card | {
         "voices": len(presets),
+        "aliases": list(house.catalogue.aliases(entry)),
         "group": entry.group,
         "environment": entry.environment,
         "built": entry.engine is not None,

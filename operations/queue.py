@@ -14,7 +14,7 @@ import numbers
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from basics.errors import Failure, printable
 from basics.events import Audio, Done, Event, Failed, Progress, Started
@@ -33,12 +33,15 @@ SPARE_BYTES = 200
 class Post:
     """One object for the stream, and what it becomes once it has been posted."""
 
-    payload: dict[str, Any]
+    payload: Any
+    """An object, or a piece of text where the asker reads SSE."""
     last: bool = False
     """Whether it is the answer, or the error in its place."""
     whole: dict[str, Any] | None = None
+    sounds: bool = False
+    """Whether it is a part of what is heard."""
 
-    def complete(self) -> dict[str, Any]:
+    def complete(self) -> Any:
         """In place: the list of the final answer holds the very object that was posted."""
         if self.whole is not None:
             self.payload.clear()
@@ -47,7 +50,39 @@ class Post:
 
     @property
     def failed(self) -> bool:
-        return self.last and "error" in self.payload
+        return self.last and isinstance(self.payload, dict) and "error" in self.payload
+
+
+class Manner(Protocol):
+    """How what happens on a road is said."""
+
+    def says(self, event: Event) -> Iterator[Post]:
+        """Of anything but Failed. The answer's post is the last."""
+        ...
+
+    def fails(self, failure: Failure) -> Iterator[Post]: ...
+
+
+@dataclass(slots=True)
+class Contract:
+    """Our own manner: objects with an `event`."""
+
+    _seq: int = 0
+
+    def says(self, event: Event) -> Iterator[Post]:
+        if isinstance(event, Done):
+            yield done(event)
+        elif isinstance(event, Audio):
+            for part in parts(event, self._seq):
+                self._seq += 1
+                yield Post(part, sounds=True)
+        elif not isinstance(event, Failed):
+            yield Post(told(event))
+
+    def fails(self, failure: Failure) -> Iterator[Post]:
+        error = failure.as_dict()
+        yield Post({"event": "error", **error})
+        yield Post({"error": json.dumps(error, ensure_ascii=False)}, last=True)
 
 
 @dataclass(slots=True)
@@ -55,9 +90,9 @@ class Talk:
     """What one job says to the queue, and what its line in the log says about it."""
 
     road: AsyncGenerator[Event, None]
+    manner: Manner = field(default_factory=Contract)
     outcome: str = "cancelled"
     facts: dict[str, Any] = field(default_factory=dict)
-    _seq: int = 0
 
     async def posts(self) -> AsyncGenerator[Post, None]:
         """Ends with exactly one last post, whatever happens on the road."""
@@ -86,25 +121,19 @@ class Talk:
     def _posts(self, event: Event) -> Iterator[Post]:
         if self.outcome != "cancelled":
             log.warning("said_after_the_answer", extra={"said": type(event).__name__})
-        elif isinstance(event, Failed):
+            return
+        if isinstance(event, Failed):
             yield from self._failed(event.error)
-        elif isinstance(event, Done):
-            post = done(event)
-            self.outcome = "done"
-            self.facts = _facts(event.answer)
+            return
+        for post in self.manner.says(event):
+            if post.last and isinstance(event, Done):
+                self.outcome = "done"
+                self.facts = _facts(event.answer)
             yield post
-        elif isinstance(event, Audio):
-            for part in parts(event, self._seq):
-                self._seq += 1
-                yield Post(part)
-        else:
-            yield Post(told(event))
 
     def _failed(self, failure: Failure) -> Iterator[Post]:
         self.outcome = failure.code
-        error = failure.as_dict()
-        yield Post({"event": "error", **error})
-        yield Post({"error": json.dumps(error, ensure_ascii=False)}, last=True)
+        yield from self.manner.fails(failure)
 
 
 def job_of(raw: Mapping[str, Any]) -> Job:
@@ -117,14 +146,14 @@ def job_of(raw: Mapping[str, Any]) -> Job:
     return Job(str(raw["id"]), given, s3)
 
 
-async def collected(posts: AsyncIterator[Post]) -> list[dict[str, Any]] | dict[str, Any]:
+async def collected(posts: AsyncIterator[Post]) -> list[Any] | dict[str, Any]:
     """For doors without a stream: the sound of a stream, if there is any, then the answer; or the error."""
-    kept: list[dict[str, Any]] = []
+    kept: list[Any] = []
     room = ANSWER_BYTES
     async for post in posts:
         if post.failed:
-            return post.payload
-        if post.last or post.payload.get("event") == "audio":
+            return {"error": post.payload["error"]}
+        if post.last or post.sounds:
             kept.append(post.complete())
             room -= size(kept[-1])
         if room < 0:

@@ -33,6 +33,7 @@ async def health(job: Job, house: House) -> AsyncGenerator[Event, None]:
             "cold_start": house.manager.cold_start(),
             "loop_lag": round(house.lag.worst, 4),
             "figures": house.metrics.told(),
+            "history": house.history.state(),
             "versions": versions(),
         }
     )

@@ -10,7 +10,7 @@ from server.serving import serve
 
 def main() -> int:
     try:
-        settings = Settings.read()
+        settings = Settings.read().model_copy(update={"mode": "http"})
         lines.set_up(settings.log_level, as_json=bool(settings.endpoint_id))
         return serve(settings)
     except Failure as failure:

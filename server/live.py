@@ -66,7 +66,8 @@ class Conversation:
     def __init__(self, socket: WebSocket, tell: Tell, idle_seconds: float) -> None:
         self._socket = socket
         self._tell = tell
-        self._idle_seconds = idle_seconds
+        self.idle_seconds = idle_seconds
+        """After which a context in which nothing is written ends by itself."""
         self._contexts: dict[str, tuple[Text, asyncio.Task[None]]] = {}
         self._sending = asyncio.Lock()
 
@@ -116,7 +117,7 @@ class Conversation:
                 await self._socket.send_bytes(data)
 
     async def _speak(self, context: str, text: Text, input: Mapping[str, Any]) -> None:
-        job = job_of(input, written=text.read(self._idle_seconds))
+        job = job_of(input, written=text.read(self.idle_seconds))
         try:
             async with aclosing(executor_of(self._socket).perform(job)) as events:
                 async for event in events:

@@ -1,7 +1,7 @@
 """Who speaks: what a job says of a voice becomes a Voice, and its conditioning for the engine at hand.
 
-A string is an id, never a description: first the model's presets, then the library. Whatever is not found is
-an error; nobody is ever replaced by somebody else.
+A string is an id, never a description: first the model's presets, then the library, then OpenAI's names, for each
+of which a preset speaks. Whatever is not found is an error; nobody is ever replaced by somebody else.
 """
 
 import difflib
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from basics.errors import Failure
+from models.aliases import preset_for
 from models.card import Card, Preset, akin
 from voices.fitting import is_cut
 from voices.library import Known
@@ -71,7 +72,10 @@ class Casting:
             return as_voice(preset)
         voice = await self._kept(id) if kind != "preset" else None
         if voice is None:
-            raise self._unknown(id, field)
+            stand_in = preset_for(id, self.card) if kind == "" else None
+            if stand_in is None:
+                raise self._unknown(id, field)
+            return as_voice(stand_in)
         if not self.card.clones:
             raise self._presets_only("voice_unusable", field)
         return suited(voice, self.card, field)

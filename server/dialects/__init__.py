@@ -2,7 +2,13 @@
 
 from fastapi import APIRouter
 
-from server.dialects import live, openai, upkeep
+from server.dialects import elevenlabs, elevenlabs_live, live, openai, upkeep
 
-TABLE: tuple[APIRouter, ...] = (upkeep.router, openai.router, live.router)
+TABLE: tuple[APIRouter, ...] = (
+    upkeep.router,
+    openai.router,
+    elevenlabs.router,
+    elevenlabs_live.router,
+    live.router,
+)
 """No two claim one route: a test compares them."""

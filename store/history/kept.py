@@ -4,7 +4,6 @@ One thread writes, renews the hold on accepted jobs, looks for wishes to cancel 
 away, what was said last of each job waits here, up to a bound; over it the newest are dropped, and counted.
 """
 
-import contextlib
 import logging
 import threading
 import time
@@ -30,11 +29,11 @@ LEASE_SECONDS, RENEW_SECONDS = 30.0, 10.0
 """How long an accepted job stays with a process that says nothing, and how often each speaks up."""
 WISH_SECONDS = 2.0
 SWEEP_SECONDS, FIRST_SWEEP_SECONDS = 3600.0, 60.0
-SWEPT = 500
+SWEPT = 100
 """Taken away in one turn; the rest waits for the next."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 """Before a ledger that was away is tried again."""
-FRESH_SECONDS = 0.5
+FRESH_SECONDS = 3.0
 """How long a reader waits for what is being written."""
 CLOSE_SECONDS = 5.0
 
@@ -60,6 +59,7 @@ class Kept:
         worker: str = "",
         kind: str = "",
         room: int = WAITING,
+        wish_seconds: float = WISH_SECONDS,
     ) -> None:
         self.kind = kind
         self.worker = worker or myself()
@@ -77,8 +77,9 @@ class Kept:
         self._busy = False
         self._quiet_until = float("-inf")
         self._pause = FIRST_PAUSE_SECONDS
+        self._wish_seconds = wish_seconds
         self._rounds = Rounds(
-            self._clock.now(), FIRST_SWEEP_SECONDS, renew=RENEW_SECONDS, wish=WISH_SECONDS, sweep=SWEEP_SECONDS
+            self._clock.now(), FIRST_SWEEP_SECONDS, renew=RENEW_SECONDS, wish=wish_seconds, sweep=SWEEP_SECONDS
         )
         self._opening = threading.Lock()
         self._opened: Ledger | None = None
@@ -155,7 +156,7 @@ class Kept:
     def wish(self, id: str) -> float | None:
         self._freshen(FRESH_SECONDS)
         self._ledger.wish(id)
-        return WISH_SECONDS
+        return self._wish_seconds
 
     def state(self) -> dict[str, Any]:
         with self._change:
@@ -285,12 +286,20 @@ class Kept:
     def _swept(self) -> int:
         rules, now = self._rules, self._wall()
         sounds = self._ledger.stale(now - rules.result_seconds, rules.result_bytes, SWEPT)
+        gone = list(self._removed(sounds))
+        if gone:
+            self._ledger.silenced(gone)
+        return max(len(gone), self._ledger.forget(now - rules.history_seconds, SWEPT))
+
+    def _removed(self, sounds: list[Sound]) -> Iterator[str]:
+        """Up to the first that cannot be: its place is away, and is tried again in the next round."""
         for sound in sounds:
-            with contextlib.suppress(Failure):  # the place may be gone for good; a sound is never tried twice
-                rules.remove(sound)
-        if sounds:
-            self._ledger.silenced([sound.id for sound in sounds])
-        return max(len(sounds), self._ledger.forget(now - rules.history_seconds, SWEPT))
+            try:
+                self._rules.remove(sound)
+            except Failure as failure:
+                log.warning("sound_stays", extra={"job": sound.id, "code": failure.code})
+                return
+            yield sound.id
 
     def _missed(self, error: Exception) -> None:
         with self._change:

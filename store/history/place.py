@@ -17,6 +17,8 @@ from store.objects import Objects
 from store.sounds import Sounds
 
 DAY_SECONDS = 86_400
+WISH_SECONDS = {"sqlite": 2.0, "postgresql": 2.0, "objects": 5.0}
+"""How often a worker that speaks looks whether somebody wants it to stop: a bucket bills each look."""
 
 
 def place(
@@ -37,7 +39,7 @@ def place(
         result_bytes=settings.result_gb * 1e9,
         remove=sounds.remove,
     )
-    return Kept(make, rules, clock, wall, kind=kind)
+    return Kept(make, rules, clock, wall, kind=kind, wish_seconds=WISH_SECONDS[kind])
 
 
 def _chosen(settings: Settings, objects: Objects | None) -> tuple[str, Callable[[], Ledger]] | None:

@@ -16,6 +16,8 @@ COUNTED = 100_000
 """Up to which a page's `total` is counted."""
 FOUND = 10_000
 """Up to which what a search found is counted."""
+SAID = 50_000
+"""In SQLite, the newest jobs with the words searched for, among which the other filters choose."""
 
 
 class Sql:
@@ -42,7 +44,18 @@ class Sql:
         with self._database.reading() as connection:
             found = connection.execute(rows).mappings().all()
             total = connection.execute(counted).scalar_one()
-        return Page(tuple(map(record, found)), min(total, most), more=total > most)
+            cut = self._cut(connection, query)
+        told = (f"Of the jobs with these words only the newest {SAID:,} were looked through.",) if cut else ()
+        return Page(tuple(map(record, found)), min(total, most), more=cut or total > most, warnings=told)
+
+    def _cut(self, connection: sa.Connection, query: Query) -> bool:
+        """Whether other filters may have missed jobs that were said too long ago."""
+        if not self._database.is_sqlite or query == Query(query.page, query.page_size, search=query.search):
+            return False
+        if not query.search:
+            return False
+        said = sa.select(JOBS.c.seq).where(self._said(query.search)).subquery()
+        return bool(connection.execute(sa.select(sa.func.count()).select_from(said)).scalar_one() >= SAID)
 
     def forget(self, before: float, limit: int) -> int:
         old = sa.select(JOBS.c.seq).where(JOBS.c.created < before).order_by(JOBS.c.created).limit(limit)
@@ -126,13 +139,16 @@ class Sql:
         return insert.on_conflict_do_update(index_elements=["id"], set_=later)
 
     def _conditions(self, query: Query) -> list[Any]:
-        asked = {JOBS.c.state: query.state, JOBS.c.model: query.model, JOBS.c.voice: query.voice}
-        found: list[Any] = [column == value for column, value in asked.items() if value]
-        if query.batch:  # the index holds only rows of a batch, and must see that none other is asked for
-            found += [JOBS.c.batch == query.batch, JOBS.c.batch != ""]
-        if query.search:
-            found.append(self._said(query.search))
-        return found
+        asked = {"state": query.state, "model": query.model, "voice": query.voice, "batch": query.batch}
+        found = [self._column(name, query) == value for name, value in asked.items() if value]
+        if query.batch:  # the index holds only rows of a batch, and must see that no other is asked for
+            found.append(JOBS.c.batch != "")
+        return [*found, self._said(query.search)] if query.search else found
+
+    def _column(self, name: str, query: Query) -> Any:
+        """What a search found is looked at row by row: the plus keeps SQLite from walking an index instead."""
+        walked = self._database.is_sqlite and query.search
+        return sa.literal_column(f"+jobs.{name}", sa.Text) if walked else JOBS.c[name]
 
     def _said(self, search: str) -> Any:
         words = re.findall(r"\w+", search.lower())
@@ -140,7 +156,7 @@ class Sql:
             return sa.false()
         if self._database.is_sqlite:
             match = " ".join(f'"{word}"' for word in words) + "*"
-            text = sa.text("SELECT rowid FROM words WHERE words MATCH :match ORDER BY rowid DESC")
+            text = sa.text(f"SELECT rowid FROM words WHERE words MATCH :match ORDER BY rowid DESC LIMIT {SAID}")
             return JOBS.c.seq.in_(text.bindparams(match=match).columns(rowid=sa.Integer))
         match = " & ".join(words) + ":*"
         return sa.literal_column("jobs.words").op("@@")(sa.func.to_tsquery("simple", match))

@@ -1,8 +1,10 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+import threading
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from basics.events import Audio, Done, Event, Failed, Started
 from operations.background import Background, Perform
 from operations.house import House
 from operations.job import Job
+from store.history.history import NullHistory
 from tests.houses import answered, decoded, done, standing
 
 ROOT = Path(__file__).parent.parent.parent
@@ -99,6 +102,16 @@ async def test_a_waiting_job_is_accepted_before_submit_returns(tmp_path: Path) -
         assert record is not None
         assert (record.state, record.voice, record.batch, record.text) == ("pending", "low", "b", HELLO["text"])
         assert (begun, background.waiting) == (["one"], 1)
+
+
+async def test_a_caller_who_hangs_up_while_submitting_leaves_a_job_that_runs(tmp_path: Path) -> None:
+    async with running(tmp_path, at_once(begun := [])) as (_, background):
+        submitting = asyncio.create_task(background.submit(Job("one", HELLO)))
+        await asyncio.sleep(0)
+        submitting.cancel()
+        last = (await everything(background, "one"))[-1]
+    assert isinstance(last, Done)
+    assert begun == ["one"]
 
 
 async def test_over_the_room_jobs_are_refused_as_busy_and_an_id_is_taken_once(tmp_path: Path) -> None:
@@ -274,6 +287,34 @@ async def test_speech_goes_on_without_a_database(tmp_path: Path) -> None:
         assert result.record.state == "done"
         assert decoded((await background.hear("one")).read())[1] == 24_000
         assert isinstance((await answered(house, HELLO))[-1], Done)
+
+
+async def test_a_database_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
+    async with standing(tmp_path, MODE="http") as house:
+        released, asked = threading.Event(), []
+
+        def hang(*given: object) -> bool:
+            asked.append(given)
+            return released.wait()
+
+        house = replace(house, history=Hanging(hang))
+        background = Background(house, places=4, accept_seconds=0.05)
+        try:
+            for number in range(40):
+                await background.submit(Job(f"job-{number}", HELLO))
+            for number in range(40):
+                result = await background.result(f"job-{number}", wait_seconds=20)
+                assert result is not None
+                assert result.record.state == "done"
+            await background.drain(0)
+        finally:
+            released.set()
+    assert len(asked) == 1, "after the first, nobody asks for a while"
+
+
+class Hanging(NullHistory):
+    def __init__(self, hang: Callable[..., bool]) -> None:
+        self.accept = hang  # type: ignore[method-assign]
 
 
 SERVER = """

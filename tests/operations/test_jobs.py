@@ -203,3 +203,12 @@ async def test_speech_comes_while_the_database_never_does(tmp_path: Path) -> Non
         assert joined(events)
         with pytest.raises(Failure):
             await asyncio.to_thread(house.history.page, None)  # type: ignore[arg-type]
+
+
+async def test_each_item_of_a_batch_is_found_by_the_batchs_id(tmp_path: Path) -> None:
+    async with remembering(tmp_path) as house:
+        await done(house, {"op": "batch", "items": [HELLO, {"text": "Hello.", "voice": "nobody"}]})
+        listed = (await done(house, {"op": "jobs.list", "batch": "job-1"})).answer["jobs"]
+        whole = (await done(house, {"op": "jobs.get", "id": "job-1"})).answer["job"]
+    assert {job["id"]: job["status"] for job in listed} == {"job-1-0": "done", "job-1-1": "failed"}
+    assert (whole["op"], whole["status"]) == ("batch", "done")

@@ -63,10 +63,17 @@ async def test_without_a_card_there_are_no_cards(tmp_path: Path) -> None:
         assert isinstance((await done(house, {"op": "system.gpu"})).answer["gpus"], list)
 
 
+async def test_the_default_models_card_is_told_where_none_is_named(tmp_path: Path) -> None:
+    async with standing(tmp_path) as house:
+        assert (await done(house, {"op": "models.get"})).answer["id"] == "tone"
+        kokoro = (await done(house, {"op": "models.get", "model": "tts-1"})).answer
+    assert kokoro["id"] == "kokoro"
+    assert "tts-1" in kokoro["aliases"]
+
+
 @pytest.mark.parametrize(
     ("asked", "code", "field"),
     [
-        ({"op": "models.get"}, "invalid_input", "model"),
         ({"op": "models.get", "model": 5}, "invalid_input", "model"),
         ({"op": "models.get", "model": "nobody"}, "unknown_model", "model"),
         ({"op": "models.list", "langauge": "en"}, "invalid_input", "langauge"),

@@ -194,14 +194,19 @@ def test_what_is_older_than_the_settings_say_goes_by_itself(tmp_path: Path) -> N
         assert volume.local_path("a/new.wav") is None
 
 
-def test_a_sound_that_cannot_be_taken_away_stops_nothing(tmp_path: Path) -> None:
+def test_a_sound_that_cannot_be_taken_away_is_tried_again_and_stops_nothing(tmp_path: Path) -> None:
+    tried: list[str] = []
+
     def remove(sound: Sound) -> None:
-        raise Failure("storage_failed", "The bucket is gone.")
+        tried.append(sound.id)
+        if len(tried) == 1:
+            raise Failure("storage_failed", "The bucket is away.")
 
     with keeping(tmp_path, replace(FOREVER, result_seconds=10.0, remove=remove)) as (history, _, clock):
         history.ended(job(1, audio="bucket:a", format="wav"))
         assert written(history) == 1
-        until(lambda: clock.turn(60) or history.get("job-1").audio == "")  # type: ignore[union-attr]
+        until(lambda: clock.turn(600) or history.get("job-1").audio == "")  # type: ignore[union-attr]
+    assert tried == ["job-1", "job-1"]
 
 
 def test_what_waits_is_written_when_the_worker_leaves(tmp_path: Path) -> None:
