@@ -1,0 +1,61 @@
+"""Upstream's own code saying the same lines, one after the other, as its own commands do: audio seconds a second."""
+
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from models.engine import Line
+from models.engines.f5_weights import checkpoint, find
+
+Rival = Callable[[Path, str, Sequence[Line]], float]
+
+
+def f5(folder: Path, device: str, lines: Sequence[Line]) -> float:
+    """In half precision on a card, as upstream loads it, with as many frames as our lines have."""
+    import torch  # type: ignore[import-not-found,unused-ignore]
+
+    from models.engines.f5 import RATE
+    from models.engines.f5_deck import passage
+    from models.engines.f5_network import Sizes
+    from models.engines.f5_weights import vocabulary
+    from models.engines.shims import stand_ins
+    from tests.engines import tiny_f5
+
+    with stand_ins():
+        from f5_tts.model.utils import convert_char_to_pinyin  # type: ignore[import-not-found,unused-ignore]
+        from vocos import Vocos  # type: ignore[import-not-found,unused-ignore]
+
+    files = find(folder)
+    held = checkpoint(files.checkpoint)
+    full = Sizes.read(held).width == tiny_f5.FULL["dim"]
+    network = tiny_f5.upstream(tiny_f5.FULL if full else tiny_f5.TINY)
+    network.load_state_dict({f"transformer.{name}": tensor for name, tensor in held.items()}, strict=False)
+    network = network.to(device, torch.float16 if device.startswith("cuda") else torch.float32)
+    vocos = Vocos.from_hparams(str(files.vocoder / "config.yaml")).eval().to(device)
+    tokens = vocabulary(files.vocabulary)
+
+    def say() -> float:
+        seconds = 0.0
+        for line in lines:
+            mels, frames = line.conditioning["mels"], passage(line, tokens).frames
+            text = bytes(line.conditioning["transcript"]).decode() + line.text
+            made, _ = network.sample(
+                cond=torch.from_numpy(mels)[None].to(device),
+                text=convert_char_to_pinyin([text]),
+                duration=frames,
+                steps=32,
+                cfg_strength=2.0,
+                sway_sampling_coef=-1.0,
+            )
+            seconds += vocos.decode(made[:, len(mels) :].float().mT).cpu().shape[-1] / RATE
+        return seconds
+
+    with torch.random.fork_rng(), torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        say()
+        began = time.perf_counter()
+        return say() / (time.perf_counter() - began)
+
+
+RIVALS: Mapping[str, Rival] = {"f5-tts": f5}
