@@ -3,7 +3,7 @@
 import platform
 import sys
 
-from bench import encoders, history, loop, overhead, realtime, share, streams, swaps, voices
+from bench import encoders, history, http, loop, overhead, realtime, share, streams, swaps, voices
 
 ALL = {
     "overhead": ("What the worker adds to the bare engine (hibari), in one process", overhead.main),
@@ -13,6 +13,7 @@ ALL = {
     "realtime": ("Clients that play in real time, on real models", realtime.main),
     "share": ("The worker's own time at 16 streams", share.main),
     "swaps": ("Memory over two hundred swaps", swaps.main),
+    "http": ("Over HTTP and from afar (hibari)", http.main),
     "encoders": ("Each encoder", encoders.main),
     "history": ("History of a million jobs", history.main),
 }

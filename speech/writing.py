@@ -30,20 +30,28 @@ class Writing:
         self._silence = 0.0
         self._last = ""
         self._count = 0
+        self._begun = False
         self.chars = 0
 
     def write(self, text: str) -> list[Segment]:
         """The segments that are complete now."""
-        self.chars += len(text)
-        self._waiting += text
-        end = self._complete()
-        whole, self._waiting = self._waiting[:end], self._waiting[end:]
-        return self._segments(whole)
+        return self._segments(self.cut(text))
 
     def flush(self) -> list[Segment]:
         """All that waits, complete or not. What comes next begins anew."""
-        whole, self._waiting = self._waiting, ""
-        return self._segments(whole)
+        return self._segments(self.cut("", flush=True))
+
+    def cut(self, text: str, *, flush: bool = False) -> str:
+        """What is complete now as it was written, for who has it spoken elsewhere. Empty where nothing can be said."""
+        self.chars += len(text)
+        self._waiting += text
+        end = len(self._waiting) if flush else self._complete()
+        whole, self._waiting = self._waiting[:end], self._waiting[end:]
+        if not speakable(whole):
+            self._waiting = whole + self._waiting if whole.strip() else self._waiting
+            return ""
+        self._begun = True
+        return whole
 
     def _complete(self) -> int:
         """Up to where the text can be spoken whatever follows."""
@@ -63,11 +71,10 @@ class Writing:
         return Rank.CLAUSE if weight <= 2 * self._card.comfortable else Rank.SPACE
 
     def _early(self, text: str, rank: Rank) -> bool:
-        return not self._count and rank >= Rank.CLAUSE and words(text) >= FIRST_LINE_WORDS
+        return not self._begun and rank >= Rank.CLAUSE and words(text) >= FIRST_LINE_WORDS
 
     def _segments(self, text: str) -> list[Segment]:
-        if not speakable(text):
-            self._waiting = text + self._waiting if text.strip() else self._waiting
+        if not text:
             return []
         said = script([replace(self._part, text=text)], self._card.tags, self._known_tags)
         segments = list(plan(said.passages, self._card, stream=not self._count))

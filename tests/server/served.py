@@ -30,30 +30,42 @@ places = ["here"]
 @asynccontextmanager
 async def served(folder: Path, score: Score | None = None, **environment: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of it; `client.base_url` is its address. The house is `house_of(client)`."""
-    async with standing(folder, score, **environment) as house:
-        await house.manager.warm("tone")
-        how = executing if places[-1] == "here" else deployed
-        async with how(house) as (settings, executor), listening(settings, executor) as client:
+    how = executing if places[-1] == "here" else deployed
+    async with how(folder, score, **environment) as (house, settings, executor):
+        async with listening(settings, executor) as client:
             client.house = house  # type: ignore[attr-defined]
             yield client
 
 
-@asynccontextmanager
-async def executing(house: House) -> AsyncIterator[tuple[Settings, Callable[[], Executor]]]:
-    async def opening() -> Opened:
-        return around(house)
-
-    yield house.settings, lambda: Here(opening)
+Placed = tuple[House, Settings, Callable[[], Executor]]
 
 
 @asynccontextmanager
-async def deployed(house: House, queue_seconds: float = 30.0) -> AsyncIterator[tuple[Settings, Callable[[], Executor]]]:
-    """As if the house were a worker of RunPod's endpoint `ep`."""
-    with ControlPlane() as plane:
-        near = {"runpod_api_key": "loopback", "endpoint_address": f"{plane.url}/v2", "endpoints": {"tone": "ep"}}
-        settings = house.settings.model_copy(update=near)
-        async with working(plane, around(house).answer):
-            yield settings, lambda: Deployed(settings, queue_seconds)
+async def executing(folder: Path, score: Score | None, **environment: str) -> AsyncIterator[Placed]:
+    async with standing(folder, score, **environment) as house:
+        await house.manager.warm("tone")
+
+        async def opening() -> Opened:
+            return around(house)
+
+        yield house, house.settings, lambda: Here(opening)
+
+
+@asynccontextmanager
+async def deployed(
+    folder: Path, score: Score | None, queue_seconds: float = 30.0, **environment: str
+) -> AsyncIterator[Placed]:
+    """As if the house were a worker of RunPod's endpoint `ep`. The history that is asked for is the gateway's."""
+    own = {name: environment.pop(name) for name in ("MODE", "DATABASE_URL") if name in environment}
+    async with standing(folder, score, **environment) as house:
+        await house.manager.warm("tone")
+        with ControlPlane() as plane:
+            near = {"runpod_api_key": "loopback", "endpoint_address": f"{plane.url}/v2", "endpoints": {"tone": "ep"}}
+            url = own.get("DATABASE_URL", f"sqlite:///{folder / 'history' / 'history.sqlite'}")
+            near |= {"mode": "http", "database_url": url} if own else {}
+            settings = house.settings.model_copy(update=near)
+            async with working(plane, around(house).answer):
+                yield house, settings, lambda: Deployed(settings, queue_seconds)
 
 
 def house_of(client: httpx.AsyncClient) -> House:

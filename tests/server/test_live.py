@@ -57,6 +57,7 @@ async def quiet(client: httpx.AsyncClient) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_sentence_is_heard_before_the_next_is_written(tmp_path: Path) -> None:
     async with served(tmp_path) as client, socket(client) as opened:
         await say(opened, text="The first sentence", speak=PCM)
@@ -69,12 +70,14 @@ async def test_a_sentence_is_heard_before_the_next_is_written(tmp_path: Path) ->
         assert said == ["The first sentence is here.", "And the second."]
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_flush_speaks_half_a_sentence_at_once(tmp_path: Path) -> None:
     async with served(tmp_path) as client, socket(client) as opened:
         await say(opened, text="Half a sen", speak=PCM, flush=True)
         assert (await until(opened, "audio"))[-1]["text"] == "Half a sen"
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_cancel_is_silence_and_the_socket_speaks_on(tmp_path: Path) -> None:
     async with served(tmp_path, SLOW) as client, socket(client) as opened:
         await say(opened, context_id="one", text=LONG, speak=PCM)
@@ -86,6 +89,7 @@ async def test_a_cancel_is_silence_and_the_socket_speaks_on(tmp_path: Path) -> N
         assert {message["contextId"] for message in heard} == {"two"}
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_contexts_speak_side_by_side_each_in_its_own_voice(tmp_path: Path) -> None:
     async with served(tmp_path) as client, socket(client) as opened:
         for context, voice in (("a", "low"), ("b", "high")):
@@ -108,6 +112,7 @@ async def test_sound_can_come_as_bytes(tmp_path: Path) -> None:
         assert len(sound) == announced > 0
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_closing_the_socket_politely_speaks_all_to_the_end(tmp_path: Path) -> None:
     async with served(tmp_path) as client, socket(client) as opened:
         await say(opened, text="One is here. Two is there", speak=PCM, close_socket=True)
@@ -116,6 +121,7 @@ async def test_closing_the_socket_politely_speaks_all_to_the_end(tmp_path: Path)
         assert sum(len(base64.b64decode(message.get("audio", ""))) for message in messages) > 10_000
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_client_that_hangs_up_frees_its_places(tmp_path: Path) -> None:
     async with served(tmp_path, SLOW) as client:
         async with socket(client) as opened:
@@ -154,9 +160,10 @@ async def test_what_is_wrong_is_said_in_a_message(tmp_path: Path, wrong: Any, co
         assert (heard["event"], heard["code"]) == ("error", code)
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_an_error_in_one_context_leaves_the_others_alone(tmp_path: Path) -> None:
     async with served(tmp_path) as client, socket(client) as opened:
-        await say(opened, context_id="bad", text="Hi.", speak=PCM | {"voice": "nobody"})
+        await say(opened, context_id="bad", text="Hi.", speak=PCM | {"voice": "nobody"}, flush=True)
         assert (await hear(opened))["contextId"] == "bad"
         await say(opened, context_id="good", text="Hello there.", speak=PCM, close_context=True)
         await until(opened, "done")
