@@ -8,8 +8,10 @@ from collections.abc import AsyncGenerator
 
 import uvicorn
 
+from basics.errors import Failure
 from basics.events import Audio, Done, Event, Started
 from basics.settings import Settings
+from operations.background import Background
 from operations.job import Job
 from server.app import made
 from server.executor import Readiness
@@ -34,6 +36,9 @@ class Paced:
 
     async def metrics(self) -> str:
         return ""
+
+    async def background(self) -> Background:
+        raise Failure("not_supported", "It speaks while somebody listens.")
 
     async def close(self) -> None:
         return None

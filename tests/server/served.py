@@ -60,7 +60,7 @@ async def deployed(
     async with standing(folder, score, **environment) as house:
         await house.manager.warm("tone")
         with ControlPlane() as plane:
-            near = {"runpod_api_key": "loopback", "endpoint_address": f"{plane.url}/v2", "endpoints": {"tone": "ep"}}
+            near = {"runpod_api_key": "loopback", "endpoint_address": f"{plane.url}/v2", "endpoints": {"embedded": "ep"}}
             url = own.get("DATABASE_URL", f"sqlite:///{folder / 'history' / 'history.sqlite'}")
             near |= {"mode": "http", "database_url": url} if own else {}
             settings = house.settings.model_copy(update=near)
