@@ -37,6 +37,7 @@ async def served(folder: Path, score: Score | None = None, **environment: str) -
             yield client
 
 
+HISTORY = ("MODE", "DATABASE_URL", "RUNPOD_ENDPOINT_ID")
 Placed = tuple[House, Settings, Callable[[], Executor]]
 
 
@@ -56,16 +57,23 @@ async def deployed(
     folder: Path, score: Score | None, queue_seconds: float = 30.0, **environment: str
 ) -> AsyncIterator[Placed]:
     """As if the house were a worker of RunPod's endpoint `ep`. The history that is asked for is the gateway's."""
-    own = {name: environment.pop(name) for name in ("MODE", "DATABASE_URL") if name in environment}
+    own = {name: environment.pop(name) for name in HISTORY if name in environment}
     async with standing(folder, score, **environment) as house:
         await house.manager.warm("tone")
         with ControlPlane() as plane:
-            near = {"runpod_api_key": "loopback", "endpoint_address": f"{plane.url}/v2", "endpoints": {"embedded": "ep"}}
-            url = own.get("DATABASE_URL", f"sqlite:///{folder / 'history' / 'history.sqlite'}")
-            near |= {"mode": "http", "database_url": url} if own else {}
-            settings = house.settings.model_copy(update=near)
+            near = {"runpod_api_key": "loopback", "endpoint_address": f"{plane.url}/v2"}
+            changed = near | {"endpoints": {"embedded": "ep"}} | history(folder, own)
+            settings = house.settings.model_copy(update=changed)
             async with working(plane, around(house).answer):
                 yield house, settings, lambda: Deployed(settings, queue_seconds)
+
+
+def history(folder: Path, asked: dict[str, str]) -> dict[str, str]:
+    """Of the gateway, which keeps what the worker would keep in a process of its own."""
+    if not asked:
+        return {}
+    url = asked.get("DATABASE_URL", f"sqlite:///{folder / 'history' / 'history.sqlite'}")
+    return {"mode": "http", "database_url": url, "endpoint_id": asked.get("RUNPOD_ENDPOINT_ID", "")}
 
 
 def house_of(client: httpx.AsyncClient) -> House:
