@@ -27,7 +27,7 @@ from basics.events import Audio
 from basics.settings import Settings
 from bench.distance import far
 from bench.overhead import SENTENCES, bare
-from bench.pairs import Pairs, in_turn, table
+from bench.pairs import Pairs, Spread, in_turn, table
 from client import AsyncClient, Client
 from models.engines.hibari import Hibari
 from operations import house as houses
@@ -42,6 +42,7 @@ from tests.server.processes import process
 TEXT = " ".join(SENTENCES)
 ROUND_TRIP = 0.04
 STREAMS, STREAM_SECONDS = 100, 10.0
+AT_ONCE_ROUNDS = 200
 SPEECH = {"model": "hibari", "voice": "heart", "input": TEXT, "response_format": "pcm"}
 FIELDS = {"model": "hibari", "voice": "heart", "format": "pcm"}
 
@@ -62,17 +63,26 @@ async def _first_byte() -> str:
         async with _house() as house:
             inside, _ = await in_turn(partial(_inside, house), partial(asyncio.to_thread, bare, engine, "heart"))
     heads = ["first byte of a pcm stream", "ms more than the bare engine", "certain"]
-    return table(heads, [_row("over HTTP", first), _row("the same house without HTTP", inside)])
+    rows = [_row("over HTTP", first), _row("the same house without HTTP", inside)]
+    alone = await _at_once()
+    return f"{table(heads, rows)}\n\nHTTP by itself, an executor that speaks at once: {alone.told(1000)} ms."
+
+
+async def _at_once() -> Spread:
+    """From the request to the first byte, where nobody has to be waited for."""
+    async with _speaking() as (_, client):
+        times = [(await _heard(client, SPEECH | {"model": "paced", "input": "0.1"}))[0] for _ in range(AT_ONCE_ROUNDS)]
+    return Spread.of(times[AT_ONCE_ROUNDS // 10 :])
 
 
 def _row(name: str, pairs: Pairs) -> list[str]:
     return [name, pairs.difference.told(1000), "yes" if pairs.certain else "no"]
 
 
-async def _heard(client: httpx.AsyncClient) -> list[float]:
+async def _heard(client: httpx.AsyncClient, speech: dict[str, Any] = SPEECH) -> list[float]:
     began = time.perf_counter()
     first = 0.0
-    async with client.stream("POST", "/v1/audio/speech", json=SPEECH) as reply:
+    async with client.stream("POST", "/v1/audio/speech", json=speech) as reply:
         async for _ in reply.aiter_raw():
             first = first or time.perf_counter() - began
     return [first, time.perf_counter() - began]
@@ -94,6 +104,19 @@ async def _streams() -> str:
 
 
 async def _share(ask: Callable[[httpx.AsyncClient], Awaitable[None]]) -> float:
+    async with _speaking() as (pid, client):
+        asking = [asyncio.ensure_future(ask(client)) for _ in range(STREAMS)]
+        await asyncio.sleep(STREAM_SECONDS * 0.2)
+        used, began = _cpu_seconds(pid), time.perf_counter()
+        await asyncio.sleep(STREAM_SECONDS * 0.6)
+        share = (_cpu_seconds(pid) - used) / (time.perf_counter() - began)
+        await asyncio.gather(*asking)
+        return share
+
+
+@asynccontextmanager
+async def _speaking() -> AsyncIterator[tuple[int, httpx.AsyncClient]]:
+    """`bench.paced` as a process, by its id, and its client."""
     command = (sys.executable, "-m", "bench.paced")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: ASYNC220  nobody else waits
         try:
@@ -101,13 +124,7 @@ async def _share(ask: Callable[[httpx.AsyncClient], Awaitable[None]]) -> float:
             address = f"http://127.0.0.1:{int(server.stdout.readline())}"
             limits = httpx.Limits(max_connections=STREAMS)
             async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits, trust_env=False) as client:
-                asking = [asyncio.ensure_future(ask(client)) for _ in range(STREAMS)]
-                await asyncio.sleep(STREAM_SECONDS * 0.2)
-                used, began = _cpu_seconds(server.pid), time.perf_counter()
-                await asyncio.sleep(STREAM_SECONDS * 0.6)
-                share = (_cpu_seconds(server.pid) - used) / (time.perf_counter() - began)
-                await asyncio.gather(*asking)
-                return share
+                yield server.pid, client
         finally:
             server.kill()
 
@@ -134,37 +151,36 @@ def _cpu_seconds(pid: int) -> float:
 
 async def _distance() -> str:
     async with _house() as house:
-        engine = statistics.median([(await _inside(house))[0] for _ in range(10)])
         with ControlPlane() as plane:
             plane.client.delay = ROUND_TRIP
             async with working(plane, around(house).answer):
-                ours, theirs = await _clients(plane)
+                rows = await _queued(plane, house)
     with tempfile.TemporaryDirectory() as folder:
         with process(Path(folder), "-m", "server", MODEL="hibari") as (_, [address]):
-            async with far(address, ROUND_TRIP) as distant, AsyncClient(distant) as client:
-                direct = [await _first_of(client) for _ in range(16)][1:]
-    rows = [
-        ["our client, queue", *_spread(ours, engine)],
-        ["the runpod client, queue", *_spread(theirs, engine)],
-        ["our client, HTTP", *_spread(direct, engine)],
-    ]
-    heads = [
-        f"text sent to first sample, {ROUND_TRIP * 1000:g} ms of round trip",
-        "p50, ms",
-        "more than the engine, ms",
-    ]
-    return table(heads, rows)
+            async with far(address, ROUND_TRIP) as there, AsyncClient(there) as distant, AsyncClient(address) as near:
+                direct, _ = await in_turn(partial(_by_http, distant), partial(_by_http, near))
+    rows.append(_compared("our client, HTTP", "the same server from near", direct))
+    away = f"text sent to first sample, {ROUND_TRIP * 1000:g} ms of round trip"
+    return table([away, "p50, ms", "beside", "ms more", "certain"], rows)
 
 
-async def _clients(plane: ControlPlane) -> tuple[list[float], list[float]]:
+async def _queued(plane: ControlPlane, house: House) -> list[list[str]]:
     runpod.endpoint_url_base = f"{plane.url}/v2"
     endpoint = runpod.Endpoint(plane.endpoint, api_key="loopback")
     with Client(f"{plane.url}/v2/{plane.endpoint}", "loopback") as client:
-        first, _ = await in_turn(
-            partial(asyncio.to_thread, _by_ours, client), partial(asyncio.to_thread, _by_theirs, endpoint), rounds=10
-        )
+        ours = partial(asyncio.to_thread, _by_ours, client)
+        engine, _ = await in_turn(ours, partial(_inside, house))
+        theirs, _ = await in_turn(partial(asyncio.to_thread, _by_theirs, endpoint), ours)
     endpoint.rp_client.rp_session.close()
-    return first.ours, first.theirs
+    return [
+        _compared("our client, queue", "the worker asked directly", engine),
+        _compared("the runpod client, queue", "our client, queue", theirs),
+    ]
+
+
+def _compared(name: str, beside: str, pairs: Pairs) -> list[str]:
+    certain = "yes" if pairs.certain else "no"
+    return [name, f"{statistics.median(pairs.ours) * 1000:.0f}", beside, pairs.difference.told(1000), certain]
 
 
 def _by_ours(client: Client) -> list[float]:
@@ -185,17 +201,12 @@ def _by_theirs(endpoint: Any) -> list[float]:
     return [first, time.perf_counter() - began]
 
 
-async def _first_of(client: AsyncClient) -> float:
+async def _by_http(client: AsyncClient) -> list[float]:
     began = time.perf_counter()
     first = 0.0
     async for _ in client.stream(TEXT, **FIELDS):
         first = first or time.perf_counter() - began
-    return first
-
-
-def _spread(figures: list[float], engine: float) -> list[str]:
-    middle = statistics.median(figures)
-    return [f"{middle * 1000:.0f}", f"{(middle - engine) * 1000:.0f}"]
+    return [first, time.perf_counter() - began]
 
 
 @asynccontextmanager
