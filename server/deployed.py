@@ -5,6 +5,7 @@ endpoint, behind the caller's back and within a bound. What no worker is needed 
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -30,6 +31,8 @@ from server.sending import Sending
 from server.stretches import stretched
 from server.vitals import Vitals
 from voices.fetching import Fetching, fetch
+
+log = logging.getLogger("worker.deployed")
 
 MOST_JOBS = 1000
 """At once, where MAX_CONCURRENCY does not say: each is a job on the platform and little here."""
@@ -119,6 +122,9 @@ class Deployed:
                     yield event
         except Failure as failure:
             yield Failed(failure)
+        except Exception:  # As in `operations.answer`: the traceback goes to the log, never to a caller.
+            log.exception("job_broke", extra={"job": job.id})
+            yield Failed(Failure("internal", "Something broke inside the server; its log has the details."))
 
     async def _performed(self, job: Job) -> AsyncGenerator[Event, None]:
         op = job.input.get("op", "speak") if isinstance(job.input, Mapping) else "speak"
