@@ -13,6 +13,7 @@ from basics.events import Done
 from basics.settings import Settings
 from models.engines.tone import Cost, Score
 from operations.job import Job
+from operations.opening import around
 from server import endpoint
 from server.deployed import Deployed
 from tests.houses import standing
@@ -22,6 +23,7 @@ from tests.platform.worker import ROOT, Worker
 from tests.server.gateways import asked, refusal
 from tests.server.openspeaking import ASKED
 from tests.server.processes import process
+from tests.store.seaweed import Seaweed
 
 STREAM = {"text": "One sentence. And a second one.", "format": "wav", "delivery": "stream"}
 FILE = {"text": "One sentence. And a second one.", "format": "mp3"}
@@ -45,10 +47,10 @@ async def front(plane: ControlPlane, folder: Path, **more: Any) -> AsyncIterator
 
 
 @asynccontextmanager
-async def worker(plane: ControlPlane, folder: Path, score: Score | None = None) -> AsyncIterator[Inside]:
-    from operations.opening import around
-
-    async with standing(folder, score) as house:
+async def worker(
+    plane: ControlPlane, folder: Path, score: Score | None = None, **environment: str
+) -> AsyncIterator[Inside]:
+    async with standing(folder, score, **environment) as house:
         await house.manager.warm("tone")
         async with working(plane, around(house).answer) as inside:
             yield inside
@@ -150,6 +152,28 @@ async def test_the_sound_of_a_job_that_ran_in_the_background_is_the_gateways_to_
             [audio] = await asked(executor, wide=True, op="jobs.audio", id="one")
             assert isinstance(audio, Done)
             assert (audio.data or b"").startswith(b"RIFF")
+
+
+@pytest.mark.service
+async def test_sound_that_an_endpoint_keeps_in_its_bucket_is_asked_of_it(
+    tmp_path: Path, seaweed: Seaweed, bucket_name: str
+) -> None:
+    bucket = {
+        "RUNPOD_ENDPOINT_ID": "ep",
+        "BUCKET_ENDPOINT_URL": f"http://{seaweed.host}",
+        "BUCKET_ACCESS_KEY_ID": seaweed.access_key,
+        "BUCKET_SECRET_ACCESS_KEY": seaweed.secret_key,
+        "BUCKET_NAME": bucket_name,
+        "ALLOW_HOSTS": seaweed.host,
+    }
+    with ControlPlane() as plane:
+        async with worker(plane, tmp_path / "worker", **bucket), front(plane, tmp_path) as executor:
+            [*_, first] = await asked(executor, text="Hello.", format="mp3", delivery="url")
+            assert isinstance(first, Done)
+            [again] = await asked(executor, op="jobs.audio", id="job-1")
+            assert isinstance(again, Done)
+            url = again.answer["audio_url"]
+            assert url.partition("?")[0] == first.answer["audio_url"].partition("?")[0]
 
 
 async def test_jobs_cancel_reaches_a_job_that_was_sent_past_the_gateway(tmp_path: Path) -> None:
