@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from server.dialects import elevenlabs, elevenlabs_live, live, openai, openspeakers, runpod, upkeep
+from server.dialects import chatterbox, elevenlabs, elevenlabs_live, live, openai, openspeakers, runpod, upkeep, xtts
 
 TABLE: tuple[APIRouter, ...] = (
     upkeep.router,
@@ -11,6 +11,9 @@ TABLE: tuple[APIRouter, ...] = (
     elevenlabs.router,
     elevenlabs_live.router,
     openspeakers.router,
+    chatterbox.router,
+    chatterbox.sockets,
+    xtts.router,
     live.router,
 )
 """No two claim one route: a test compares them."""

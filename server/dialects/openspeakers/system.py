@@ -17,7 +17,7 @@ from basics.graphics import GIB, Gpu, gpus
 from server import keys
 from server.asking import executor_of
 from server.dialects.openspeakers.shapes import routes
-from server.sockets import POLICY, Message, part, tell
+from server.sockets import Message, refuse, tell
 
 router = APIRouter()
 rooms = routes("system", "/api/system")
@@ -74,8 +74,7 @@ async def watched(socket: WebSocket) -> None:
     try:
         keys.admitted(socket)
     except Failure as failure:
-        await socket.send_json({"type": "error", **failure.as_dict()})
-        await part(socket, POLICY)
+        await refuse(socket, {"type": "error", **failure.as_dict()})
         return
     await tell(socket, readings(socket.app))
 
