@@ -107,8 +107,21 @@ def complaint(failure: Failure, body: Any) -> JSONResponse:
     return JSONResponse(body, failure.status, headers)
 
 
+class Fault(BaseModel):
+    code: str
+    message: str
+    field: str | None = None
+    hint: str | None = None
+    position: int | None = None
+    retryable: bool
+
+
+class Plain(BaseModel):
+    error: Fault
+
+
 def plain(failure: Failure) -> Response:
-    """The contract's own shape, where no dialect claims the route."""
+    """The contract's own shape, of routes that have none of another's."""
     return complaint(failure, {"error": failure.as_dict()})
 
 

@@ -10,7 +10,7 @@ TABLE: tuple[APIRouter, ...] = (
     runpod.router,
     elevenlabs.router,
     elevenlabs_live.router,
-    openspeakers.router,
+    *openspeakers.ROUTERS,
     chatterbox.router,
     chatterbox.sockets,
     xtts.router,

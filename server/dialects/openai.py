@@ -44,7 +44,7 @@ class Model(Named):
 
 
 class ModelWithVoices(Model):
-    voices: list[Named]
+    voices: list[Speaker]
 
 
 class Models(BaseModel):

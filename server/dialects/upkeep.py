@@ -7,9 +7,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from server import keys
 from server.asking import answered, executor_of
-from server.replies import faults, plain, shaped
+from server.replies import Plain, faults, plain, shaped
 
-router = APIRouter(tags=["operations"], route_class=shaped(plain), responses=faults(dict[str, Any]))
+router = APIRouter(tags=["operations"], route_class=shaped(plain), responses=faults(Plain))
 
 
 @router.get(

@@ -19,8 +19,8 @@ from server.asking import executor_of
 from server.dialects.openspeakers.shapes import routes
 from server.sockets import Message, refuse, tell
 
-router = APIRouter()
-rooms = routes("system", "/api/system")
+router = routes("system", "/api/system")
+sockets = APIRouter(tags=["OpenSpeakers: system"])
 
 GPU_SECONDS = 1.0
 GB, MIB = 1e9, 2**20
@@ -52,7 +52,7 @@ class Cards(Card):
     gpus: list[Card]
 
 
-@rooms.get("/health", summary="ok, or loading")
+@router.get("/health", summary="ok, or loading")
 async def health(request: Request) -> Health:
     readiness = await executor_of(request).readiness()
     if readiness.failure is not None:
@@ -60,15 +60,12 @@ async def health(request: Request) -> Health:
     return Health(status="ok" if readiness.ready else "loading")
 
 
-@rooms.get("/gpu", summary="This machine's cards")
+@router.get("/gpu", summary="This machine's cards")
 async def gpu(request: Request) -> Cards:
     return await reading(request.app)
 
 
-router.include_router(rooms)
-
-
-@router.websocket("/ws/gpu")
+@sockets.websocket("/ws/gpu")
 async def watched(socket: WebSocket) -> None:
     await socket.accept()
     try:
