@@ -51,6 +51,10 @@ class Line(BaseModel):
         return input | {"speed": manner.speed}
 
 
+class AddressedLine(Line):
+    text: str = Field(min_length=1, max_length=5_000, description="More does not fit into an address.")
+
+
 class Settings(BaseModel):
     """Browsers send them as text once somebody has moved a slider."""
 
@@ -104,7 +108,7 @@ async def tts_to_audio(request: Request, asked: Line) -> Response:
 
 
 @router.get("/tts_stream", response_class=Response, responses=WAV, summary="Speech, sent while it is made")
-async def tts_stream(request: Request, asked: Annotated[Line, Query()]) -> Response:
+async def tts_stream(request: Request, asked: Annotated[AddressedLine, Query()]) -> Response:
     return sound(await streamed(request, asked.as_input(await cloning(request), manner_of(request))))
 
 

@@ -31,7 +31,7 @@ CHECKS = [no_fault_of_ours, status_code_conformance, content_type_conformance, r
 
 @asynccontextmanager
 async def documented(folder: Path) -> AsyncIterator[tuple[Any, str]]:
-    async with served(folder) as server:
+    async with served(folder, MODE="http", SHUTDOWN_SECONDS="1") as server:  # with a history
         document = (await server.get("/openapi.json")).json()
         yield schemathesis.openapi.from_dict(document), str(server.base_url).rstrip("/")
 
