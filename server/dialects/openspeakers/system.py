@@ -31,8 +31,8 @@ class Health(BaseModel):
 
 
 class Load(BaseModel):
-    utilization_pct: int
-    temperature_c: int
+    utilization_pct: int | None
+    temperature_c: int | None
     memory_used_mb: int
     memory_total_mb: int
 
