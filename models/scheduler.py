@@ -259,9 +259,7 @@ def _way_out(state: State, work: Work, out: Work) -> float:
     )
 
 
-def _turn(
-    state: State, lead: Rider, movers: Sequence[Rider], offers: dict[str, list[Work]], spare: float
-) -> Turn:
+def _turn(state: State, lead: Rider, movers: Sequence[Rider], offers: dict[str, list[Work]], spare: float) -> Turn:
     """The lead's stage, and whoever can go along without costing the started what they cannot spare."""
     first = _step(state, lead, offers[lead.line])
     stage = first.stage

@@ -51,6 +51,8 @@ class Limiter:
         return self._give(np.concatenate([self._asked(self._peaks.finish()), np.zeros(self._ahead)]))
 
     def _asked(self, peaks: Samples) -> Gains:
+        if peaks.size and peaks.max() <= self._ceiling:
+            return np.zeros(peaks.size)
         return np.log(np.maximum(peaks.astype(np.float64) / self._ceiling, 1.0))
 
     def _give(self, cuts: Gains) -> Samples:
@@ -67,10 +69,7 @@ class Limiter:
         for doubling in range(self._doublings):
             shift = 2**doubling
             held[shift:] = np.maximum(held[shift:], held[:-shift] * self._decay**shift)
-        total = np.zeros(count)
-        for back in range(self._ahead + 1):
-            total += held[self._past - back : self._past - back + count]
-        return total / (self._ahead + 1)
+        return _sums(held[self._past - self._ahead :][: count + self._ahead], self._ahead + 1) / (self._ahead + 1)
 
 
 class Peaks:
@@ -111,6 +110,18 @@ def _highest_ahead(values: Gains, ahead: int) -> Gains:
         highest[:-step] = np.maximum(highest[:-step], highest[step:])
         reach += step
     return highest
+
+
+def _sums(values: Gains, width: int) -> Gains:
+    """Of each `width` neighbours, in the same order wherever they are: windows that double, joined as bits say."""
+    total, at = np.zeros(values.size - width + 1), 0
+    window, size = values, 1
+    while size <= width:
+        if width & size:
+            total += window[at : at + total.size]
+            at += size
+        window, size = window[:-size] + window[size:], 2 * size
+    return total
 
 
 def _times(samples: Samples, gain: float | Gains) -> Samples:
