@@ -34,11 +34,12 @@ class Chain:
         self._graph.configure()
 
     @classmethod
-    def resampler(cls, source_rate: int, rate: int) -> Self:
-        """Holds back 32 samples of the slower rate: soxr's stream holds 38 to 75 ms, over half of what a stream may."""
+    def resampler(cls, source_rate: int, rate: int, taps: int = 64) -> Self:
+        """Holds back half of its taps, at the slower rate: soxr's stream holds 38 to 75 ms, over half of what a
+        stream may."""
         # Where every phase has its own filter nothing lies between two, and looking there takes half as long again.
         between = int(rate // gcd(source_rate, rate) > 2**PHASES)
-        settings = f"filter_size=64:phase_shift={PHASES}:linear_interp={between}:exact_rational=1:cutoff=0.95"
+        settings = f"filter_size={taps}:phase_shift={PHASES}:linear_interp={between}:exact_rational=1:cutoff=0.95"
         return cls(source_rate, ("aresample", f"{rate}:{settings}:filter_type=kaiser:kaiser_beta=9"))
 
     def feed(self, samples: NDArray[Any]) -> NDArray[Any]:
