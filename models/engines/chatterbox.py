@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 from pydantic import Field
 
 from basics.errors import Failure
+from models.ahead import read_ahead
 from models.card import Card, Preset
 from models.engine import Conditioning, Deck, Engine, Line, Options
 from models.watermark import Watermark
@@ -96,6 +97,7 @@ class Chatterbox(Engine):
         for name in cls.files:
             if not (weights / name).is_file():
                 raise Failure("weights_missing", f"{cls.card.name}'s {name} is not on this worker; {cls._how()}")
+        read_ahead(weights / name for name in cls.files)  # while torch is imported
         _check(device)
         return cls(cls._parts_of(weights, device, dtype), weights / VOICE)
 
@@ -135,20 +137,18 @@ class Chatterbox(Engine):
         from models.engines.chatterbox_reference import Ear
         from models.engines.chatterbox_sound import Sound
         from models.engines.chatterbox_t3 import Thinker
-        from models.engines.shims import stand_ins
 
         thinks, sings, hears, reads = (weights / name for name in cls.files)
         precise = dtype or ("bf16" if device.startswith("cuda") else "fp32")
-        with stand_ins():
-            kind, habits = cls._kind()
-            with _reading(cls.card.name, reads):
-                reader = cls._reader(reads)
-            with _reading(cls.card.name, thinks):
-                thinker = Thinker.load(thinks, device, precise, kind)
-            with _reading(cls.card.name, sings):
-                sound = Sound.load(sings, device, dtype)
-            with _reading(cls.card.name, hears):
-                return Parts(reader, thinker, sound, Ear.load(sound.net, hears, habits))
+        kind, habits = cls._kind()
+        with _reading(cls.card.name, reads):
+            reader = cls._reader(reads)
+        with _reading(cls.card.name, thinks):
+            thinker = Thinker.load(thinks, device, precise, kind)
+        with _reading(cls.card.name, sings):
+            sound = Sound.load(sings, device, dtype)
+        with _reading(cls.card.name, hears):
+            return Parts(reader, thinker, sound, Ear.load(sound.net, hears, habits))
 
     @classmethod
     def _kind(cls) -> "tuple[Kind, Habits]":

@@ -28,8 +28,8 @@ from models.engine import Conditioning
 from models.engines.chatterbox_flow import MEL, Window, flow
 from models.engines.chatterbox_noise import Noise, dice
 from models.engines.chatterbox_row import AHEAD, FRAMES, HELD_FRAMES, Knobs, Prompt, Row
+from models.engines.chatterbox_upstream import lean
 from models.engines.chatterbox_vocoder import FRAME, RATE, Stretch, Voiced, vocode
-from models.engines.shims import stand_ins
 
 Tensor = Any
 
@@ -62,7 +62,7 @@ class Sound:
         """Of `s3gen.safetensors`, `s3gen.pt` or Turbo's `s3gen_meanflow.safetensors`. The precision is the flow's."""
         if dtype not in PRECISIONS:
             raise Failure("misconfigured", f"DTYPE: Chatterbox's flow comes in {', '.join(PRECISIONS)}, not `{dtype}`.")
-        with stand_ins():
+        with lean():
             from chatterbox.models.s3gen import S3Gen  # type: ignore[import-not-found,unused-ignore]
 
         try:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from models.engines.chatterbox_upstream import lean
 from models.engines.shims import stand_ins
 
 SEED = 20_261_121
@@ -29,16 +30,27 @@ TURBO_WORDS, TURBO_ALL = 50_257, 50_276
 
 def make(into: Path, *, full: bool = False, frames: int = 0) -> Path:
     """The folder, with the three models in it. Lines end after about so many `frames`, where that is not 0."""
-    with stand_ins(), contextlib.nullcontext() if full else small():
+    with contextlib.nullcontext() if full else small():
         _make(into, frames)
     return into
+
+
+def upstream() -> Any:
+    """All of it, over those of its modules that the engine itself imports."""
+    with lean():
+        from chatterbox.models import s3gen, voice_encoder  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
+        from chatterbox.models.t3.inference import (  # type: ignore[import-not-found,unused-ignore]
+            alignment_stream_analyzer,  # noqa: F401
+        )
+    with stand_ins():
+        import chatterbox
+    return chatterbox
 
 
 @contextlib.contextmanager
 def small() -> Iterator[None]:
     """Upstream's sizes made tiny, in this process, until it is left."""
-    with stand_ins():
-        import chatterbox  # type: ignore[import-not-found,unused-ignore]  # noqa: F401  all of it, once
+    upstream()
     from chatterbox.models.s3gen import s3gen  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.t3 import llama_configs  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.t3.inference import (  # type: ignore[import-not-found,unused-ignore]
@@ -81,8 +93,7 @@ def _shrink(undo: contextlib.ExitStack, module: Any, name: str, **sizes: Any) ->
 
 
 def _make(into: Path, frames: int) -> None:
-    with stand_ins():
-        import chatterbox  # type: ignore[import-not-found,unused-ignore]  # noqa: F401  all of it, once
+    upstream()
     import torch  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.s3gen import S3Gen  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.voice_encoder import VoiceEncoder  # type: ignore[import-not-found,unused-ignore]
