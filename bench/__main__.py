@@ -3,7 +3,7 @@
 import platform
 import sys
 
-from bench import encoders, history, loop, overhead, realtime, share, streams, swaps, voices
+from bench import encoders, history, loop, overhead, realtime, runtime, share, streams, swaps, voices
 
 ALL = {
     "overhead": ("What the worker adds to the bare engine (hibari), in one process", overhead.main),
@@ -15,6 +15,7 @@ ALL = {
     "swaps": ("Memory over two hundred swaps", swaps.main),
     "encoders": ("Each encoder", encoders.main),
     "history": ("History of a million jobs", history.main),
+    "runtime": ("Speech language models: our loop, and upstream's (environment `modern`)", runtime.main),
 }
 
 

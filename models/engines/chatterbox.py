@@ -139,7 +139,7 @@ class Chatterbox(Engine):
         from models.engines.chatterbox_t3 import Thinker
 
         thinks, sings, hears, reads = (weights / name for name in cls.files)
-        precise = dtype or ("bf16" if device.startswith("cuda") else "fp32")
+        precise = dtype or thinking(device)
         kind, habits = cls._kind()
         with _reading(cls.card.name, reads):
             reader = cls._reader(reads)
@@ -308,6 +308,14 @@ def _reading(name: str, file: Path) -> Iterator[None]:
     except (SafetensorError, UnpicklingError, RuntimeError, OSError, ValueError, LookupError, EOFError) as error:
         message = f"{name}'s {file.name} cannot be read; delete it and fetch it again."
         raise Failure("weights_missing", message) from error
+
+
+def thinking(device: str) -> str:
+    """T3's precision where none was asked for. Cards before Ampere only imitate bf16, slower than fp32."""
+    import torch
+
+    able = device.startswith("cuda") and torch.cuda.get_device_capability(device) >= (8, 0)
+    return "bf16" if able else "fp32"
 
 
 def _check(device: str) -> None:
