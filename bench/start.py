@@ -1,4 +1,4 @@
-"""A cold process of Chatterbox up to its first sound: imports, weights from a disk whose cache is empty, first word.
+"""A cold process of Chatterbox up to its first sound: imports, weights that no cache holds, first word.
 
 `python -m bench start`, in the environment `modern`, or `python -m bench.start FOLDER` over a folder of weights. Without
 one it writes random weights of full size, 3.2 GB. Each round begins with the files driven out of the system's cache;
@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from bench.pairs import Spread, table
+from models.engine import Engine
 
 ROUNDS = 5
 BLOCK_BYTES = 8 << 20
@@ -61,8 +62,8 @@ def _measured(folder: Path) -> str:
 
 
 def cold(folder: Path) -> dict[str, float]:
-    """Seconds, in a process that has done nothing yet. What `load` would import is imported before it, to be told apart;
-    the files are read meanwhile, as `load` has it."""
+    """Seconds, in a process that has done nothing yet. What `load` would import is imported before it, to be told
+    apart; the files are read meanwhile, as `load` has it."""
     stamps = [time.perf_counter()]
     from models.ahead import read_ahead
     from models.engines.chatterbox import Chatterbox
@@ -72,7 +73,7 @@ def cold(folder: Path) -> dict[str, float]:
     import torch  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
 
     stamps.append(time.perf_counter() - early)
-    import models.engines.chatterbox_deck
+    from models.engines import chatterbox_deck  # noqa: F401
     from models.engines.chatterbox_upstream import lean
 
     with lean():
@@ -85,7 +86,7 @@ def cold(folder: Path) -> dict[str, float]:
     return {part: then - now for part, now, then in zip(PARTS, stamps[:-1], stamps[1:], strict=True)}
 
 
-async def _first(engine: "models.engines.chatterbox.Chatterbox") -> None:
+async def _first(engine: Engine) -> None:
     from basics.clock import SystemClock
     from models.engine import Line
     from models.listener import Listener

@@ -60,8 +60,8 @@ class Sound:
 
     @classmethod
     def load(cls, file: Path, device: str, dtype: str = "fp32") -> Self:
-        """Of `s3gen.safetensors`, `s3gen.pt` or Turbo's `s3gen_meanflow.safetensors`. `dtype` is the flow's: without one
-        it is fp32, whose products a card from Ampere on rounds to TF32."""
+        """Of `s3gen.safetensors`, `s3gen.pt` or Turbo's `s3gen_meanflow.safetensors`. `dtype` is the flow's: without
+        one it is fp32, whose products a card from Ampere on rounds to TF32."""
         if dtype not in PRECISIONS:
             raise Failure("misconfigured", f"DTYPE: Chatterbox's flow comes in {', '.join(PRECISIONS)}, not `{dtype}`.")
         with lean():

@@ -66,7 +66,7 @@ def upstream() -> Any:
             alignment_stream_analyzer,  # noqa: F401
         )
     with stand_ins():
-        import chatterbox
+        import chatterbox  # type: ignore[import-not-found,unused-ignore]
     return chatterbox
 
 
