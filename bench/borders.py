@@ -23,7 +23,7 @@ Line = tuple[Samples, Sequence[int]]
 
 
 def area(lines: Sequence[Line], seed: int = 0, spoil: Callable[[Samples, int], Samples] | None = None) -> float:
-    """Under the curve: the chance that a border looks more like one than another place does. `spoil` damages borders."""
+    """Under the curve: the chance that a border looks more like one than another place. `spoil` damages borders."""
     dice = np.random.default_rng(seed)
     seen = [_places(sound, borders, dice, spoil) for sound, borders in lines]
     learnt, judged = seen[::2], seen[1::2]

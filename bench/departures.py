@@ -9,6 +9,7 @@ what they are.
 import contextlib
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from bench.borders import Line, area, louder, missing
 from bench.pairs import table
 
 TOKENS, LINES, LINES_FULL = 120, 24, 2
-VALID = 6561
+VALID, RATE = 6561, 24_000
 HALF = ("bf16", "fp16")
 
 
@@ -33,12 +34,15 @@ def main(full: bool = False) -> str:
         thoughts = (
             [] if full else [_thoughts(folder / "english" / tiny_chatterbox.THINKS["english"], half) for half in HALF]
         )
-        told = [] if full else _borders(folder)
+        sound = _sound(folder / "english" / tiny_chatterbox.SINGS["english"], "fp32")
+        lines = [] if full else [_streamed(sound, seed) for seed in range(2 * LINES)]
+        told, marks = ([], []) if full else (_borders(lines), _marks(lines))
     heads = ["model", "departure", "spectrum, mean difference", "of its spread", "change at borders, elsewhere"]
     parts = [table(heads, spectra)]
     if not full:
         parts.append(table(["T3, greedy", "tokens as in fp32"], thoughts))
         parts.append(table(["borders", "area under the curve"], told))
+        parts.append(table(["sound", "score of the watermark's detector", "ms of marking a second"], marks))
     return "\n\n".join(parts)
 
 
@@ -104,11 +108,25 @@ def _same(one: Sequence[int], other: Sequence[int]) -> int:
     return next((at for at, (mine, theirs) in enumerate(pairs) if mine != theirs), min(len(one), len(other)))
 
 
-def _borders(folder: Path) -> list[list[str]]:
-    sound = _sound(folder / "english" / "s3gen.safetensors", "fp32")
-    lines = [_streamed(sound, seed) for seed in range(2 * LINES)]
+def _borders(lines: Sequence[Line]) -> list[list[str]]:
     kinds = {"as they are": None, "2 ms missing (control)": missing, "2 dB louder (control)": louder}
     return [[kind, " ".join(f"{area(lines, seed, spoil):.2f}" for seed in range(5))] for kind, spoil in kinds.items()]
+
+
+def _marks(lines: Sequence[Line]) -> list[list[str]]:
+    """Of streams, which go out as they are, and of the same sound as a file."""
+    from models.engines.perth import Perth
+    from speech.marking import Marking
+
+    perth, whole = Perth.load(), np.concatenate([sound for sound, _ in lines[:8]])
+    began = time.process_time()
+    made = Marking(lambda: perth, RATE)
+    marked = np.concatenate([made.feed(whole), made.finish()])
+    cost = 1000 * (time.process_time() - began) / (len(whole) / RATE)
+    return [
+        ["a stream, unmarked", f"{perth.found(whole, RATE):.2f}", "0"],
+        ["a file", f"{perth.found(marked, RATE):.2f}", f"{cost:.0f}"],
+    ]
 
 
 def _sound(file: Path, dtype: str) -> Any:

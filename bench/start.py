@@ -1,6 +1,6 @@
 """A cold process of Chatterbox up to its first sound: imports, weights that no cache holds, first word.
 
-`python -m bench start`, in the environment `modern`, or `python -m bench.start FOLDER` over a folder of weights. Without
+`python -m bench start`, in the environment `modern`; `python -m bench.start FOLDER` over a folder of weights. Without
 one it writes random weights of full size, 3.2 GB. Each round begins with the files driven out of the system's cache;
 in turn with a round, the same files are read with nothing else to do, which is the disk's rate.
 """

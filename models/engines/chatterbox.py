@@ -91,6 +91,8 @@ class Chatterbox(Engine):
 
     def __init__(self, parts: "Parts", voice: Path) -> None:
         self._parts, self._voice = parts, voice
+        self._cached = 0
+        """Bytes that the deck keeps for its lines."""
 
     @classmethod
     def load(cls, weights: Path, device: str, dtype: str) -> Self:
@@ -117,7 +119,10 @@ class Chatterbox(Engine):
     def open(self, room: int) -> Deck:
         from models.engines.chatterbox_deck import ChatterboxDeck
 
-        return ChatterboxDeck(self._parts, self.card, room, self._wish)
+        deck = ChatterboxDeck(self._parts, self.card, room, self._wish)
+        # Memory that a CPU's system gives only as it is used.
+        self._cached = deck.bytes if self._parts.sound.device.startswith("cuda") else 0
+        return deck
 
     @classmethod
     def watermark(cls) -> Watermark:
@@ -129,7 +134,8 @@ class Chatterbox(Engine):
 
     def memory(self) -> float:
         sings = self._parts.sound.net.state_dict().values()
-        return float(self._parts.thinker.bytes + sum(each.numel() * each.element_size() for each in sings)) / 1e9
+        sounds = sum(each.numel() * each.element_size() for each in sings)
+        return float(self._parts.thinker.bytes + sounds + self._cached) / 1e9
 
     @classmethod
     def _parts_of(cls, weights: Path, device: str, dtype: str) -> "Parts":

@@ -88,6 +88,12 @@ class Decoder:
         return self._rows.named
 
     @property
+    def bytes(self) -> int:
+        """Of its cache: taken once, and kept."""
+        pool = self._cache.pool
+        return int(pool.numel() * pool.element_size())
+
+    @property
     def free(self) -> int:
         """Slots that nobody has. A guided row needs two."""
         return len(self._rows.free)

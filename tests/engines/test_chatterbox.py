@@ -299,6 +299,30 @@ def test_a_full_card_is_out_of_memory_and_the_deck_lives_on(english: Chatterbox)
     assert alike(sound_of(run(deck)), alone(english, line(english)))
 
 
+def test_a_card_too_small_for_all_rows_gets_a_deck_of_fewer_and_one_too_small_for_any_says_so(
+    english: Chatterbox,
+) -> None:
+    import torch
+
+    class Tight:
+        """A thinker on a card with memory for so many lines."""
+
+        def __init__(self, most: int) -> None:
+            self.most = most
+
+        def decoder(self, room: int) -> Any:
+            if room > self.most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return english._parts.thinker.decoder(room)
+
+    for most, room in ((16, 16), (9, 4), (1, 1)):
+        parts = replace(english._parts, thinker=Tight(most))  # type: ignore[arg-type,unused-ignore]
+        assert ChatterboxDeck(parts, english.card, 16, english._wish).room == room
+    parts = replace(english._parts, thinker=Tight(0))  # type: ignore[arg-type,unused-ignore]
+    with pytest.raises(Failure, match="no memory for a single line"):
+        ChatterboxDeck(parts, english.card, 16, english._wish)
+
+
 def test_text_piece_by_piece_and_voices_it_does_not_have_are_refused(engine: Chatterbox) -> None:
     with pytest.raises(Failure, match="not_supported"):
         engine.open(1).feed("a", "more", last=True)
