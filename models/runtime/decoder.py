@@ -50,7 +50,7 @@ class Said:
     tokens: NDArray[np.int64]
     """`[frames, codebooks]`."""
     hidden: NDArray[np.float32] | None = None
-    """What the network gave for each, `[frames, width]`, where the decoder was made to keep it."""
+    """What the network gave for each and for its stop, `[frames, width]`, where the decoder was made to keep it."""
 
 
 class Decoder:
@@ -225,10 +225,10 @@ class Decoder:
 
     def _fetch(self, row: Row) -> Said:
         end = row.frames - row.stopped
-        new = slice(min(row.fetched, end), end)
+        new, given = slice(min(row.fetched, end), end), slice(row.fetched, row.frames)
         row.fetched = row.frames
         kept = self._rows.tensors
-        hidden = kept["hidden"][row.slots[0], new].cpu().numpy() if "hidden" in kept else None
+        hidden = kept["hidden"][row.slots[0], given].cpu().numpy().copy() if "hidden" in kept else None
         return Said(kept["said"][row.slots[0], new].cpu().numpy().copy(), hidden)
 
     def _length(self, rows: Iterable[Row], steps: int) -> int:
