@@ -28,7 +28,7 @@ from models.environments import ENVIRONMENTS
 from models.groups import Entry, table
 from models.weights import find
 
-MAKERS = {"f5-tts": "tests.engines.tiny_f5:make"}
+MAKERS = {"f5-tts": "tests.engines.tiny_f5:make", "xtts-v2": "tests.engines.tiny_xtts:make"}
 """Scripts that write random weights in a model's layout: `make(folder, full=...)`."""
 ENVIRONMENT = "modern"
 CAPS_GB = (24.0, 16.0)

@@ -117,7 +117,8 @@ class Xtts(Engine):
         return XttsDeck(self._parts, self.card, room, _knobs)
 
     def memory(self) -> float:
-        return (self._parts.thinker.bytes + self._parts.sound.bytes + self._parts.ear.bytes) / 1e9
+        parts = self._parts
+        return float(parts.thinker.bytes + parts.sound.bytes + parts.ear.bytes) / 1e9
 
     def _imitated(self) -> Conditioning:
         from hibari import Hibari  # type: ignore[import-untyped,unused-ignore]

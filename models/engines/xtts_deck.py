@@ -1,4 +1,4 @@
-"""Lines of XTTS v2, computed together: their texts are heard, tokens are thought of, and their meanings sung as they come.
+"""Lines of XTTS v2, computed together: texts are heard, tokens are thought of, and their meanings sung as they come.
 
 Three stages, each over any of the lines aboard. While the thinking goes on its latents become sound, a few at first and
 then more at a time. Imported only where torch is.
@@ -134,7 +134,9 @@ class XttsDeck:
                 continue
             self._decoder.leave(id)
             if not thinks.stopped:
-                message = f"The model did not come to an end within {thinks.limit / self._lines[id].pace:.3g} s of sound."
+                message = (
+                    f"The model did not come to an end within {thinks.limit / self._lines[id].pace:.3g} s of sound."
+                )
                 ended.append(_ended(id, Failure("internal", message, retryable=True)))
             elif row.over:
                 ended.append(_ended(id))

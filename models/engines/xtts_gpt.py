@@ -92,7 +92,9 @@ class Thinker:
         return self._normed(torch.from_numpy(hidden).to(self._device))
 
     def _embed(self, tokens: Tensor, frames: Tensor) -> Tensor:
-        return self._tensors["mel_embedding.weight"][tokens[:, 0]] + self._tensors["mel_pos_embedding.emb.weight"][frames]
+        return (
+            self._tensors["mel_embedding.weight"][tokens[:, 0]] + self._tensors["mel_pos_embedding.emb.weight"][frames]
+        )
 
     def _heads(self, hidden: Tensor, moment: Moment) -> Tensor:
         normed = self._normed(hidden.float()).to(self._dtype)

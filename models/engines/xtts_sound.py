@@ -145,13 +145,13 @@ class Sound:
 def together(windows: Sequence[tuple[int, bool]]) -> list[list[int]]:
     """Which windows, of these lengths, go through the network at once. One that is a line whole cannot be padded."""
     groups: list[list[int]] = []
-    for number in sorted(range(len(windows)), key=lambda number: (windows[number][1], windows[number][0])):
+    for number in sorted(range(len(windows)), key=lambda number: windows[number][::-1]):
         length, whole = windows[number]
-        if groups and (last := windows[groups[-1][0]]) and last[1] == whole:
-            if length == last[0] or (not whole and length <= UNEVEN * last[0]):
-                groups[-1].append(number)
-                continue
-        groups.append([number])
+        shortest, alike = windows[groups[-1][0]] if groups else (0, False)
+        if groups and alike == whole and length <= shortest * (1.0 if whole else UNEVEN):
+            groups[-1].append(number)
+        else:
+            groups.append([number])
     return groups
 
 

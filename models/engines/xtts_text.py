@@ -28,7 +28,12 @@ PARTICLES: Mapping[str, str] = {
     "こんばんは": "konbanwa",
 }
 """Words of kana that are not said as they are written."""
-MARKS = str.maketrans({**dict(zip("。、・〜", "., -", strict=True)), **dict.fromkeys("「」『』\"", "")})
+APART = frozenset("が の に と も で か や ね よ から まで より".split())
+"""Other words of kana that stand by themselves. What else follows a character is its ending."""
+COPULA = ("です", "でし", "だっ")
+TOPICS = frozenset("これ それ あれ どれ ここ そこ あそこ わたし ぼく あなた".split())
+HINDI = "शून्य एक दो तीन चार पाँच छह सात आठ नौ".split()
+MARKS = str.maketrans({**dict(zip("。、・〜", "., -", strict=True)), **dict.fromkeys('「」『』"', "")})
 
 
 class Reader:
@@ -44,7 +49,7 @@ class Reader:
                 VoiceBpeTokenizer,
             )
 
-        json.loads(vocabulary.read_bytes())  # of a broken one tokenizers throws a bare Exception
+        json.loads(vocabulary.read_bytes())["model"]["vocab"]  # of a broken one tokenizers throws a bare Exception
         reader = cls(VoiceBpeTokenizer(vocab_file=str(vocabulary)))
         if None in (reader._start, reader._stop):
             raise ValueError("a vocabulary without [START] and [STOP]")
@@ -80,19 +85,35 @@ class Reader:
 
 
 def _counted(text: str, code: str) -> str:
-    """With numbers as they are counted."""
+    """With numbers as they are counted, and digit by digit where nobody here can count."""
     from num2words import num2words  # type: ignore[import-not-found,unused-ignore]
 
+    if code == "hi":
+        return re.sub(r"\d", lambda digit: f" {HINDI[int(digit[0])]} ", text)
     return re.sub(r"\d+", lambda found: str(num2words(int(found[0]), lang=code)), text)
 
 
 def romaji(kana: Any, text: str) -> str:
     """Japanese in Latin letters, words apart and marks where they belong."""
     words: list[str] = []
+    follows = False
     for part in kana.convert(unicodedata.normalize("NFKC", text).translate(MARKS)):
-        for piece in (PARTICLES.get(part["orig"].strip()) or str(part["hepburn"])).split():
-            if words and not any(char.isalnum() for char in piece):
-                words[-1] += piece
-            else:
-                words.append(piece)
-    return " ".join(words).lower()
+        known = part["orig"].strip()
+        hiragana = bool(known) and all("\u3040" <= char < "\u30a0" for char in known)
+        alone = not hiragana or known in APART or known in PARTICLES or known.startswith(COPULA)
+        if words and (not any(char.isalnum() for char in known) or (follows and not alone)):
+            words[-1] += part["hira"].strip()
+        else:
+            words.append(str(part["hira"] if known[:1] >= "\u4e00" else known))
+        follows = part["hira"] not in PARTICLES and (known[:1] >= "\u4e00" or (follows and not alone))
+    return " ".join(filter(None, (_said(kana, word) for word in words))).lower()
+
+
+def _said(kana: Any, word: str) -> str:
+    known = word.rstrip(".,!? ")
+    said = PARTICLES.get(known)
+    if said is None and known[:-1] in TOPICS and known[-1:] == "は":
+        said = _said(kana, known[:-1]) + " wa"
+    if said is None:
+        said = "".join(part["hepburn"] for part in kana.convert(known))
+    return said + word[len(known) :].strip()

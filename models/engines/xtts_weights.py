@@ -29,17 +29,17 @@ Tensor = Any
 class Habits:
     """What the weights do not tell."""
 
-    heads: int = 16
-    signs: int = 402
+    heads: int
+    signs: int
     """Of a text, without those around it: fewer than these."""
-    tokens: int = 602
+    tokens: int
     """Of a line's sound, its stop among them."""
-    begin: int = 1024
-    stop: int = 1025
-    hears_seconds: float = 12.0
+    begin: int
+    stop: int
+    hears_seconds: float
     """Of a recording, for how it sounds; and in pieces of so many, whose meanings are averaged."""
-    piece_seconds: float = 4.0
-    knows_seconds: float = 10.0
+    piece_seconds: float
+    knows_seconds: float
     """Of a recording, for whose voice it is."""
 
     @classmethod
@@ -55,9 +55,9 @@ class Habits:
                 tokens=int(args["gpt_max_audio_tokens"]) - 3,  # as upstream's GPT counts them
                 begin=int(args["gpt_start_audio_token"]),
                 stop=int(args["gpt_stop_audio_token"]),
-                hears_seconds=float(told.get("gpt_cond_len", cls.hears_seconds)),
-                piece_seconds=float(told.get("gpt_cond_chunk_len", cls.piece_seconds)),
-                knows_seconds=float(told.get("max_ref_len", cls.knows_seconds)),
+                hears_seconds=float(told.get("gpt_cond_len", 12)),
+                piece_seconds=float(told.get("gpt_cond_chunk_len", 4)),
+                knows_seconds=float(told.get("max_ref_len", 10)),
             )
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise damaged(CONFIG) from error

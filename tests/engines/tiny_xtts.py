@@ -28,7 +28,7 @@ def make(into: Path, full: bool = False, frames: int = 0) -> Path:
     import torch  # type: ignore[import-not-found,unused-ignore]
 
     into.mkdir(parents=True, exist_ok=True)
-    _vocabulary(into / "vocab.json", FULL_SIGNS if full else SIGNS)
+    vocabulary(into / "vocab.json", FULL_SIGNS if full else SIGNS)
     settings = config(full)
     settings.save_json(str(into / "config.json"))
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -131,12 +131,14 @@ def _enlivened(model: Any, full: bool, frames: int) -> None:
 
 
 def _louder(generator: Any) -> None:
-    """As loud as speech, and more of it latents and voice than the layers' own constants."""
+    """As loud as speech, and more of it from latents and voice than from the layers' own constants."""
     import torch
 
     for name, weight in generator.named_parameters():
-        if name.startswith(("conds", "cond_layer")):
-            weight.mul_(0.5)
+        if name.endswith("bias"):
+            weight.mul_(0.1)
+        if name.startswith("ups") and name.endswith("original0"):
+            weight.mul_(4)
     latents, voice = torch.randn(1, generator.conv_pre.in_channels, 40), torch.randn(1, 512, 1) / 512**0.5
     sound = generator.eval()(latents, g=voice)
     generator.conv_post.weight.mul_(0.2 / sound.std())
@@ -151,6 +153,7 @@ def _tire(gpt: Any, frames: int) -> None:
     tired = (torch.arange(len(places)) - frames / 2).clamp(min=0) / frames
     places.add_(30 * tired.clamp(max=2)[:, None] * end)
     gpt.mel_head.weight[STOP] = 8 * end
+    gpt.mel_head.bias[STOP] = -20.0
 
 
 def _voice(width: int) -> dict[str, Any]:
@@ -161,7 +164,7 @@ def _voice(width: int) -> dict[str, Any]:
     return {"gpt_cond_latent": torch.randn(1, 32, width), "speaker_embedding": embedding}
 
 
-def _vocabulary(path: Path, size: int) -> None:
+def vocabulary(path: Path, size: int) -> None:
     """One token a letter."""
     from tokenizers import Tokenizer, models
 
