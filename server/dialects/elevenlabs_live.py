@@ -16,13 +16,13 @@ from basics.events import Audio, Done, Event, Failed
 from operations import elevenlabs
 from operations.elevenlabs import Spoken, Told, VoiceSettings
 from server import keys
-from server.live import Conversation, messages
+from server.live import Conversation
+from server.sockets import POLICY, messages
 
 router = APIRouter(tags=["ElevenLabs"])
 
 ALONE = ""
 """The one context of a socket that has no names for them."""
-POLICY = 1008
 MOST_IDLE_SECONDS = 180.0
 
 

@@ -7,18 +7,18 @@ import base64
 from typing import Any, Literal
 
 from fastapi import APIRouter, WebSocket
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from basics.errors import Failure
 from basics.events import Audio, Done, Event, Failed, Started
 from operations.queue import plain
 from server import keys
-from server.live import Conversation, messages
+from server.live import Conversation
+from server.sockets import POLICY, messages, parsed
 
 router = APIRouter(tags=["live"])
 
 IDLE_SECONDS = 180.0
-POLICY, BROKEN = 1008, 1011
 
 
 class Message(BaseModel):
@@ -86,7 +86,7 @@ async def stream(socket: WebSocket) -> None:
     allowed = False
     try:
         async for raw in messages(socket):
-            message = parsed(raw)
+            message = parsed(Message, raw)
             if not allowed:
                 keys.admitted(socket, message.xi_api_key)
                 allowed = True
@@ -119,12 +119,3 @@ async def obeyed(conversation: Conversation, message: Message) -> None:
         await conversation.write(context, message.text, flush=message.flush)
     if message.close_context:
         conversation.end(context)
-
-
-def parsed(raw: dict[str, Any]) -> Message:
-    try:
-        return Message.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise Failure("invalid_input", f"`{field}`: {first['msg']}.", field=field) from None
