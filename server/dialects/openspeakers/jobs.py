@@ -124,7 +124,7 @@ async def cancel(job_id: str, jobs: Jobs) -> None:
         raise conflict(f"Cannot cancel a job with status: {STATUSES[result.record.state]}.")
 
 
-@router.head("/jobs/{job_id}/audio", include_in_schema=False)
+@router.head("/jobs/{job_id}/audio", response_class=Response, include_in_schema=False)
 @router.get(
     "/jobs/{job_id}/audio",
     response_class=Response,
