@@ -330,6 +330,7 @@ class Background:
 
     def _hear(self, errand: Errand, event: Event) -> None:
         if isinstance(event, Started):
+            errand.tape.restart()
             errand.record = replace(errand.record, model=event.model, voice=event.voice)
         errand.tape.put(event)
 

@@ -23,6 +23,8 @@ CANCEL_SECONDS = 15.0
 """In which the platform is told that nobody wants a job."""
 PATIENT_TRIES = 100
 """For jobs that nobody waits for: eight minutes of a platform that does not answer."""
+MOST_SENT = 3
+"""Times that such a job is sent, where its worker or a part of its sound was lost: it begins anew each time."""
 PATIENT_SECONDS = 86_400.0
 """A day, after which the platform forgets a job that no worker took."""
 
@@ -46,9 +48,16 @@ class Sending:
             if not lost:
                 return
             log.info("sent_again", extra={"job": job.id})
-        async with aclosing(self._heard(self._remote(job, endpoint, body))) as events:
-            async for event in events:
-                yield event
+        for more in reversed(range(MOST_SENT if job.accepted else 1)):
+            try:
+                async with aclosing(self._heard(self._remote(job, endpoint, body))) as events:
+                    async for event in events:
+                        yield event
+                return
+            except Failure as failure:
+                if not more or not _is_broken(failure):
+                    raise
+            log.info("sent_again", extra={"job": job.id})
 
     async def close(self) -> None:
         if self._behind:
@@ -73,8 +82,7 @@ class Sending:
                     begun = True
                     yield event
         except Failure as failure:
-            gone = failure.code == "not_found" or (failure.code == "internal" and failure.retryable)
-            if begun or not gone:
+            if begun or not (failure.code == "not_found" or _is_broken(failure)):
                 raise
 
     async def _heard(self, remote: Remote) -> AsyncGenerator[Event, None]:
@@ -97,6 +105,11 @@ class Sending:
         task = asyncio.ensure_future(_abandoned(remote))
         self._behind.add(task)
         task.add_done_callback(self._behind.discard)
+
+
+def _is_broken(failure: Failure) -> bool:
+    """Whether its worker, or a part of its sound, was lost on the way."""
+    return failure.code == "internal" and failure.retryable
 
 
 def _is_part(event: Event) -> bool:

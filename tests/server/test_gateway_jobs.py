@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
-from basics.events import Done
+from basics.events import Audio, Done, Started
 from basics.settings import Settings
 from models.engines.tone import Cost, Score
 from operations.job import Job
 from operations.opening import around
 from server import endpoint
 from server.deployed import Deployed
-from tests.houses import standing
+from tests.houses import joined, of, standing
 from tests.platform.control_plane import ControlPlane
 from tests.platform.inside import Inside, until, working
 from tests.platform.worker import ROOT, Worker
@@ -174,6 +174,35 @@ async def test_sound_that_an_endpoint_keeps_in_its_bucket_is_asked_of_it(
             assert isinstance(again, Done)
             url = again.answer["audio_url"]
             assert url.partition("?")[0] == first.answer["audio_url"].partition("?")[0]
+
+
+async def test_a_job_whose_worker_was_lost_half_way_is_spoken_whole_by_another(tmp_path: Path) -> None:
+    with ControlPlane() as plane:
+        async with worker(plane, tmp_path / "worker", SLOW) as inside, front(plane, tmp_path) as executor:
+            jobs = await executor.background()
+            await jobs.submit(Job("one", LONG))
+            await until(lambda: len(jobs.heard("one")) > 2)
+            [id] = list(inside.jobs)
+            inside.kill(id)
+            await until(lambda: not inside.jobs)
+            plane.requeue(id)
+            assert (await ended(executor, "one")).record.state == "done"
+            told = jobs.heard("one")
+            sound = (await jobs.hear("one")).read()
+            assert [event.seq for event in of(Audio, told)] == list(range(len(of(Audio, told))))
+            assert len(of(Started, told)) == 1
+            assert len(sound) == len(joined(told)) == (await ended(executor, "one")).record.bytes
+
+
+async def test_a_part_of_a_jobs_stream_that_is_lost_is_spoken_again(tmp_path: Path) -> None:
+    with ControlPlane() as plane:
+        async with worker(plane, tmp_path / "worker", SLOW), front(plane, tmp_path) as executor:
+            jobs = await executor.background()
+            await jobs.submit(Job("one", LONG))
+            await until(lambda: len(jobs.heard("one")) > 2)
+            plane.client.lose("stream")
+            assert (await ended(executor, "one")).record.state == "done"
+            assert plane.client.calls["run"] == 2
 
 
 async def test_jobs_cancel_reaches_a_job_that_was_sent_past_the_gateway(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_with_endpoints_it_serves_as_their_gateway(tmp_path: Path) -> None:
         ({"ENDPOINTS": "kokoro=abc"}, "RUNPOD_API_KEY"),
         ({"ENDPOINTS": "kokoro=../v1", "RUNPOD_API_KEY": "k"}, "an endpoint's id"),
         ({"ENDPOINTS": "kokoro=abc", "RUNPOD_API_KEY": "k", "MODEL": "hibari"}, "serves `hibari`"),
+        ({"ENDPOINTS": "kokoro=abc", "RUNPOD_API_KEY": "k", "DATABASE_URL": "mysql://a/b"}, "DATABASE_URL"),
     ],
 )
 def test_endpoints_that_cannot_be_asked_end_the_start(given: dict[str, str], said: str) -> None:
