@@ -43,16 +43,17 @@ def _resource_filename(package: str, name: str) -> str:
     return str(resources.files(package).joinpath(name))
 
 
-def _absent(name: str) -> type:
+def absent(name: str) -> type:
+    """A class of that name, only to be named."""
     return type(name, (_Absent,), {})
 
 
 _NAMES: Mapping[str, Mapping[str, object]] = {
-    "accelerate": {"Accelerator": _absent("Accelerator")},
-    "accelerate.utils": {"DistributedDataParallelKwargs": _absent("DistributedDataParallelKwargs")},
-    "datasets": {"Dataset": _absent("Dataset"), "load_from_disk": _absent("load_from_disk")},
-    "ema_pytorch": {"EMA": _absent("EMA")},
-    "encodec": {"EncodecModel": _absent("EncodecModel")},
+    "accelerate": {"Accelerator": absent("Accelerator")},
+    "accelerate.utils": {"DistributedDataParallelKwargs": absent("DistributedDataParallelKwargs")},
+    "datasets": {"Dataset": absent("Dataset"), "load_from_disk": absent("load_from_disk")},
+    "ema_pytorch": {"EMA": absent("EMA")},
+    "encodec": {"EncodecModel": absent("EncodecModel")},
     "omegaconf": {"DictConfig": _Settings},
     "onnx": {},
     "pkg_resources": {"resource_filename": _resource_filename},
