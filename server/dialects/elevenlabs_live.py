@@ -1,11 +1,13 @@
 """ElevenLabs' sockets: text piece by piece into one context, or into several on one socket.
 
 What their bodies mean is in `operations/elevenlabs`. Their schedules for when to speak have no counterpart: a
-sentence is spoken as soon as its end is known. A context that is closed is spoken to its end, as theirs are.
+model speaks as soon as it can. A context that is closed is spoken to its end, as theirs are.
 """
 
 import base64
+from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
@@ -16,13 +18,14 @@ from basics.events import Audio, Done, Event, Failed
 from operations import elevenlabs
 from operations.elevenlabs import Spoken, Told, VoiceSettings
 from server import keys
-from server.live import Conversation, messages
+from server.heard import Heard
+from server.live import Conversation, Gone, messages
+from server.sockets import POLICY, part
 
 router = APIRouter(tags=["ElevenLabs"])
 
 ALONE = ""
 """The one context of a socket that has no names for them."""
-POLICY = 1008
 MOST_IDLE_SECONDS = 180.0
 
 
@@ -87,33 +90,26 @@ class Teller:
     def __init__(self, named: bool) -> None:
         self.conversation: Conversation | None = None
         self._named = named
-        self._said: dict[str, tuple[str, float, float]] = {}
+        self._heard: defaultdict[str, Heard] = defaultdict(Heard)
 
     async def tell(self, context: str, event: Event) -> None:
         assert self.conversation is not None
         match event:
             case Audio():
-                heard = self._heard(context, event)
-                await self.conversation.send(self._message(context, event.data, heard))
+                stretch = self._heard[context].hear(event)
+                await self.conversation.send(self._message(context, event.data, stretch))
             case Done():
-                if rest := self._said.pop(context, None):
-                    heard = elevenlabs.alignment([Spoken(*rest)])
-                    await self.conversation.send(self._message(context, b"", heard))
+                if stretch := self._heard.pop(context, Heard()).rest():
+                    await self.conversation.send(self._message(context, b"", stretch))
                 await self.conversation.send(self._about(context) | {"audio": None, "isFinal": True})
             case Failed():
-                self._said.pop(context, None)
+                self._heard.pop(context, None)
                 await self.conversation.send(self._about(context) | problem(event.error))
+                if not self._named:
+                    await self.conversation.hang_up()
 
-    def _heard(self, context: str, event: Audio) -> dict[str, list[Any]] | None:
-        text, start, _ = self._said.get(context, ("", 0.0, 0.0))
-        end = event.start + event.duration
-        if not event.text:
-            self._said[context] = text, start, end
-            return None
-        self._said[context] = event.text, event.start, end
-        return elevenlabs.alignment([Spoken(text, start, event.start)] if text else [])
-
-    def _message(self, context: str, data: bytes, heard: Mapping[str, list[Any]] | None) -> dict[str, Any]:
+    def _message(self, context: str, data: bytes, stretch: Spoken | None) -> dict[str, Any]:
+        heard = elevenlabs.alignment([stretch] if stretch else [])
         times = None if heard is None else aligned(heard)
         return self._about(context) | {
             "audio": base64.b64encode(data).decode(),
@@ -164,13 +160,14 @@ async def conversed(socket: WebSocket, voice_id: str, named: bool) -> None:
             if not allowed:
                 keys.admitted(socket, message.xi_api_key or message.xi_api_key_header or message.authorization or "")
                 allowed = True
-            if await obeyed(conversation, manner, message, named):
-                await conversation.finish()
-                await socket.close()
-                return
+            if not conversation.leaving and await obeyed(conversation, manner, message, named):
+                conversation.leave()
+    except Gone:
+        await part(socket, POLICY)
     except Failure as failure:
-        await conversation.send(problem(failure))
-        await socket.close(POLICY)
+        with suppress(Gone):
+            await conversation.send(problem(failure))
+        await part(socket, POLICY)
     finally:
         await conversation.close()
 
@@ -179,11 +176,9 @@ async def obeyed(conversation: Conversation, manner: Manner, message: Message, n
     """Whether it was the last message."""
     context = (message.context_id or "") if named else ALONE
     ends = message.text == "" and not named and not message.flush
-    speaks = bool(message.text) and (context or not named)
-    if speaks and context not in conversation:
-        conversation.open(context, manner.input(message))
-    if message.text or message.flush:
-        await conversation.write(context, message.text or "", flush=bool(message.flush))
+    if message.text and (context or not named) and not conversation.listens(context):
+        await conversation.begin(context, manner.input(message))
+    await conversation.write(context, message.text or "", flush=bool(message.flush))
     if message.close_context:
-        conversation.end(context)
+        await conversation.end(context)
     return ends or bool(message.close_socket)
