@@ -10,8 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -254,42 +252,3 @@ async def test_a_key_is_asked_for_in_a_header_the_address_or_the_first_message(t
         async with socket(client) as opened:
             await say(opened, text="Hi there.", speak=PCM, close_context=True, xi_api_key="secret")
             await until(opened, "done")
-
-
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-NAMES = st.sampled_from(["text", "speak", "flush", "cancel", "close_context", "context_id", "audio"])
-LIKELY = st.fixed_dictionaries(
-    {},
-    optional={
-        "text": st.sampled_from(["Hi. ", "no", "", "[pause:99]", "<speak>", "\ud800"]),
-        "speak": st.just(PCM) | st.dictionaries(st.sampled_from(["model", "voice", "speed", "format"]), ANYTHING),
-        "flush": st.booleans(),
-        "cancel": st.booleans(),
-        "close_context": st.booleans(),
-        "context_id": st.sampled_from(["", "a"]),
-    },
-)
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(LIKELY | st.dictionaries(NAMES, ANYTHING, max_size=3) | ANYTHING, max_size=6))
-def test_no_message_breaks_the_server(tmp_path: Path, sent: list[Any]) -> None:
-    async def converse() -> None:
-        async with served(tmp_path) as client:
-            async with socket(client) as opened:
-                try:
-                    for message in sent:
-                        await opened.send(json.dumps(message))
-                    await say(opened, close_socket=True)
-                    async for message in opened:
-                        assert json.loads(message).get("code") != "internal"
-                except ConnectionClosed:
-                    pass
-                assert opened.close_code != 1011
-            await quiet(client)
-
-    asyncio.run(converse())
