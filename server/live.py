@@ -160,8 +160,8 @@ class Conversation:
         """Every context is spoken to its end; then the socket is closed. Meanwhile it is to be read on."""
         self._leaving = self._leaving or asyncio.create_task(self._leave())
 
-    async def hang_up(self) -> None:
-        await part(self._socket, POLICY)
+    async def hang_up(self, why: str) -> None:
+        await part(self._socket, POLICY, why)
 
     async def close(self) -> None:
         """Everybody is silent, and nothing of it is left."""
@@ -210,7 +210,7 @@ class Conversation:
                 await self._utter(name, context, input, written)
         except Gone as gone:
             log.info("client_gone", extra={"why": str(gone)})
-            await self.hang_up()
+            await self.hang_up("timed_out")
         finally:
             if self._contexts.get(name, (None,))[0] is context:
                 del self._contexts[name]

@@ -32,10 +32,10 @@ async def tell(socket: WebSocket, messages: AsyncGenerator[Message, None]) -> bo
         await asyncio.gather(telling, leaving, return_exceptions=True)
 
 
-async def part(socket: WebSocket, code: int = 1000) -> None:
+async def part(socket: WebSocket, code: int = 1000, reason: str = "") -> None:
     """Hangs up, if the client has not."""
     with contextlib.suppress(*GONE):
-        await socket.close(code)
+        await socket.close(code, reason)
 
 
 async def _tell(socket: WebSocket, messages: AsyncGenerator[Message, None]) -> bool:

@@ -6,7 +6,6 @@ model speaks as soon as it can. A context that is closed is spoken to its end, a
 
 import base64
 from collections import defaultdict
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -57,7 +56,9 @@ class Manner(Told):
     enable_logging: bool = Field(True, description="Refused where false.")
     enable_ssml_parsing: bool = Field(False, description="Refused where true.")
     inactivity_timeout: float = Field(20.0, ge=1, le=MOST_IDLE_SECONDS)
-    sync_alignment: bool = Field(False, description="Not applied: what is known of times is always sent.")
+    sync_alignment: bool = Field(
+        False, description="Times count from the context's beginning, not from each message's."
+    )
     auto_mode: bool = Field(False, description="Not applied: it is always so.")
     optimize_streaming_latency: int | None = Field(None, description="Not applied.")
 
@@ -89,6 +90,8 @@ class Teller:
 
     def __init__(self, named: bool) -> None:
         self.conversation: Conversation | None = None
+        self.counts_on = False
+        """Whether times count from the context's beginning, instead of from each message's."""
         self._named = named
         self._heard: defaultdict[str, Heard] = defaultdict(Heard)
 
@@ -104,13 +107,13 @@ class Teller:
                 await self.conversation.send(self._about(context) | {"audio": None, "isFinal": True})
             case Failed():
                 self._heard.pop(context, None)
-                await self.conversation.send(self._about(context) | problem(event.error))
+                told = problem(event.error)
+                await self.conversation.send(self._about(context) | told)
                 if not self._named:
-                    await self.conversation.hang_up()
+                    await self.conversation.hang_up(told["error"])
 
     def _message(self, context: str, data: bytes, stretch: Spoken | None) -> dict[str, Any]:
-        heard = elevenlabs.alignment([stretch] if stretch else [])
-        times = None if heard is None else aligned(heard)
+        times = None if stretch is None else aligned(stretch, 0.0 if self.counts_on else stretch.start)
         return self._about(context) | {
             "audio": base64.b64encode(data).decode(),
             "isFinal": None,
@@ -122,8 +125,11 @@ class Teller:
         return {"contextId": context} if self._named else {}
 
 
-def aligned(heard: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+def aligned(stretch: Spoken, since: float) -> dict[str, list[Any]] | None:
     """Theirs over a socket: milliseconds, and how long instead of until when."""
+    heard = elevenlabs.alignment([Spoken(stretch.text, stretch.start - since, stretch.end - since)])
+    if heard is None:
+        return None
     starts, ends = heard["character_start_times_seconds"], heard["character_end_times_seconds"]
     return {
         "chars": heard["characters"],
@@ -153,7 +159,7 @@ async def conversed(socket: WebSocket, voice_id: str, named: bool) -> None:
     conversation = teller.conversation = Conversation(socket, teller.tell, MOST_IDLE_SECONDS)
     try:
         manner = Manner.model_validate({**socket.query_params, "voice_id": voice_id})
-        conversation.idle_seconds = manner.inactivity_timeout
+        conversation.idle_seconds, teller.counts_on = manner.inactivity_timeout, manner.sync_alignment
         allowed = False
         async for raw in messages(socket):
             message = Message.model_validate(raw)
@@ -165,9 +171,10 @@ async def conversed(socket: WebSocket, voice_id: str, named: bool) -> None:
     except Gone:
         await part(socket, POLICY)
     except Failure as failure:
+        told = problem(failure)
         with suppress(Gone):
-            await conversation.send(problem(failure))
-        await part(socket, POLICY)
+            await conversation.send(told)
+        await part(socket, POLICY, told["error"])
     finally:
         await conversation.close()
 

@@ -90,7 +90,7 @@ async def stream(socket: WebSocket) -> None:
     except Failure as failure:
         with suppress(Gone):
             await conversation.send({"event": "error", "isFinal": True, **failure.as_dict()})
-        await part(socket, POLICY)
+        await part(socket, POLICY, failure.code)
     finally:
         await conversation.close()
 
