@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, Va
 
 from basics.errors import Failure, printable
 from operations.inputs import told
-from operations.roll import Ask, speakers
+from operations.roll import Ask, Speaker, speakers
 
 PCM_RATE = 24_000
 """Clients take headerless sound to be so, whatever the model's own rate is."""
@@ -140,18 +140,18 @@ async def models(ask: Ask) -> dict[str, Any]:
 
 
 async def model(ask: Ask, name: str) -> dict[str, Any]:
+    """Its voices as wyoming_openai reads Speaches': by `name`, which it then speaks with."""
     card, known = await speakers(ask, name)
     if not card["served"]:
         message = f"`{card['id']}` is served by the image of group `{card['group']}`, not by this worker."
         raise Failure("model_not_in_this_worker", message, field="model")
-    return model_object(name, card) | {"voices": [{"id": each.id, "name": each.name} for each in known]}
+    return model_object(name, card) | {"voices": [voice_object(each) | {"name": each.id} for each in known]}
 
 
 async def voices(ask: Ask, name: str | None = None) -> dict[str, Any]:
     """Everyone who speaks with the model, or with the worker's default."""
     card, known = await speakers(ask, name)
-    rows = [{"id": each.id, "name": each.name, "language": each.language} for each in known]
-    return {"model": card["id"], "voices": rows}
+    return {"model": card["id"], "voices": [voice_object(each) for each in known]}
 
 
 def model_object(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,6 +164,10 @@ def model_object(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
         "root": card["id"],
         "name": card["name"],
     }
+
+
+def voice_object(voice: Speaker) -> dict[str, Any]:
+    return {"id": voice.id, "name": voice.name, "language": voice.language}
 
 
 def _sse(event: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ Knows no dialect: whoever opens a conversation says what messages mean and how e
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -231,18 +231,6 @@ class Conversation:
         except Failure as failure:
             context.spoken, context.failed = False, True
             await self._tell(name, Failed(failure))
-
-
-async def messages(socket: WebSocket) -> AsyncIterator[dict[str, Any]]:
-    """The client's messages until it hangs up. Raises `invalid_input` for what is no JSON object."""
-    while (frame := await socket.receive())["type"] == "websocket.receive":
-        try:
-            message = json.loads(frame.get("text") or "")
-        except (ValueError, RecursionError):
-            message = None
-        if not isinstance(message, dict):
-            raise Failure("invalid_input", "A message is a JSON object, sent as text.")
-        yield message
 
 
 def _weight(item: Item) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -106,9 +107,39 @@ def complaint(failure: Failure, body: Any) -> JSONResponse:
     return JSONResponse(body, failure.status, headers)
 
 
+class Fault(BaseModel):
+    code: str
+    message: str
+    field: str | None = None
+    hint: str | None = None
+    position: int | None = None
+    retryable: bool
+
+
+class Plain(BaseModel):
+    error: Fault
+
+
 def plain(failure: Failure) -> Response:
-    """The contract's own shape, where no dialect claims the route."""
+    """The contract's own shape, of routes that have none of another's."""
     return complaint(failure, {"error": failure.as_dict()})
+
+
+class Detail(BaseModel):
+    detail: str
+
+
+def detailed(failure: Failure) -> Response:
+    """As FastAPI itself tells errors, which dialects of servers built on it have kept."""
+    return complaint(failure, {"detail": " ".join(filter(None, (failure.message, failure.hint)))})
+
+
+def faults(body: Any) -> dict[int | str, dict[str, Any]]:
+    """What a dialect's routes declare of their errors."""
+    return {
+        "4XX": {"model": body, "description": "What is wrong with the request, or 429: too much at once"},
+        "5XX": {"model": body, "description": "What keeps the worker from it"},
+    }
 
 
 def shaped(shape: Complaint) -> type[APIRoute]:

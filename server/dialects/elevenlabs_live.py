@@ -18,8 +18,8 @@ from operations import elevenlabs
 from operations.elevenlabs import Spoken, Told, VoiceSettings
 from server import keys
 from server.heard import Heard
-from server.live import Conversation, Gone, messages
-from server.sockets import POLICY, part
+from server.live import Conversation, Gone
+from server.sockets import POLICY, messages, part
 
 router = APIRouter(tags=["ElevenLabs"])
 

@@ -11,15 +11,15 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from fastapi import APIRouter, WebSocket
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from basics.errors import Failure, printable
 from basics.events import Audio, Done, Event, Failed, Started
 from operations.queue import plain
 from server import keys
 from server.heard import Heard, words
-from server.live import Conversation, Gone, messages
-from server.sockets import POLICY, part
+from server.live import Conversation, Gone
+from server.sockets import POLICY, messages, parsed, part
 
 router = APIRouter(tags=["live"])
 
@@ -98,7 +98,7 @@ async def stream(socket: WebSocket) -> None:
 async def conversed(socket: WebSocket, conversation: Conversation, teller: Teller) -> None:
     allowed, manner = False, dict[str, Any]()
     async for raw in messages(socket):
-        message = parsed(raw)
+        message = parsed(Message, raw)
         if not allowed:
             keys.admitted(socket, message.xi_api_key)
             allowed = True
@@ -127,12 +127,3 @@ async def obeyed(conversation: Conversation, message: Message, manner: Mapping[s
     await conversation.write(context, message.text, flush=message.flush)
     if message.close_context:
         await conversation.end(context)
-
-
-def parsed(raw: dict[str, Any]) -> Message:
-    try:
-        return Message.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise Failure("invalid_input", f"`{field}`: {first['msg']}.", field=field) from None
