@@ -42,6 +42,10 @@ class Message(Told):
     xi_api_key_header: str | None = Field(None, alias="xi-api-key")
     authorization: str | None = None
 
+    @property
+    def key(self) -> str:
+        return self.xi_api_key or self.xi_api_key_header or self.authorization or ""
+
 
 class Manner(Told):
     """How a socket speaks, by its address."""
@@ -164,7 +168,7 @@ async def conversed(socket: WebSocket, voice_id: str, named: bool) -> None:
         async for raw in messages(socket):
             message = Message.model_validate(raw)
             if not allowed:
-                keys.admitted(socket, message.xi_api_key or message.xi_api_key_header or message.authorization or "")
+                keys.admitted(socket, message.key)
                 allowed = True
             if not conversation.leaving and await obeyed(conversation, manner, message, named):
                 conversation.leave()

@@ -11,12 +11,14 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from fastapi import APIRouter, WebSocket
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from basics.errors import Failure, printable
 from basics.events import Audio, Done, Event, Failed, Started
+from operations.elevenlabs import SpeechRequest
 from operations.queue import plain
 from server import keys
+from server.dialects import elevenlabs_live
 from server.heard import Heard, words
 from server.live import Conversation, Gone
 from server.sockets import POLICY, messages, parsed, part
@@ -26,20 +28,23 @@ router = APIRouter(tags=["live"])
 IDLE_SECONDS = 180.0
 
 
-class Message(BaseModel):
-    """What a client may send. The first message of an utterance says how it is spoken, else the socket's first does."""
+class Message(elevenlabs_live.Message):
+    """What a client may send: ElevenLabs' messages and more. The first of an utterance says how it is spoken, else the
+    socket's first does."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    context_id: str = Field("", max_length=128)
-    text: str = Field("", max_length=50_000)
     speak: dict[str, Any] = Field({}, description="Fields of speak, in an utterance's first message: model, voice, ...")
-    flush: bool = Field(False, description="Speak what was written, complete or not.")
     cancel: bool = Field(False, description="Silence, and forget what was written. Other fields are not looked at.")
-    close_context: bool = Field(False, description="No more text: speak to the end.")
-    close_socket: bool = Field(False, description="No more text anywhere: speak to the end and hang up.")
-    xi_api_key: str = ""
     audio: Literal["base64", "binary"] | None = Field(None, description="How sound is sent; for the whole socket.")
+
+    @property
+    def manner(self) -> dict[str, Any]:
+        """Theirs may say how fast; what else is in it is obeyed or refused as at their own sockets."""
+        theirs = SpeechRequest(
+            text="",
+            voice_settings=self.voice_settings,
+            pronunciation_dictionary_locators=self.pronunciation_dictionary_locators,
+        ).as_input("")
+        return ({"speed": theirs["speed"]} if "speed" in theirs else {}) | self.speak
 
 
 class Teller:
@@ -100,14 +105,14 @@ async def conversed(socket: WebSocket, conversation: Conversation, teller: Telle
     async for raw in messages(socket):
         message = parsed(Message, raw)
         if not allowed:
-            keys.admitted(socket, message.xi_api_key)
+            keys.admitted(socket, message.key)
             allowed = True
         teller.binary = teller.binary if message.audio is None else message.audio == "binary"
-        manner = manner or message.speak
+        manner = manner or message.manner
         if message.cancel:
-            cancelled = {"contextId": message.context_id, "event": "cancelled", "isFinal": True}
-            await conversation.cancel(message.context_id, cancelled)
-            teller.heard.pop(message.context_id, None)
+            context = message.context_id or ""
+            await conversation.cancel(context, {"contextId": context, "event": "cancelled", "isFinal": True})
+            teller.heard.pop(context, None)
         elif conversation.leaving:
             raise Failure("invalid_input", "Nothing may follow `close_socket` but `cancel`.", field="close_socket")
         else:
@@ -118,12 +123,12 @@ async def conversed(socket: WebSocket, conversation: Conversation, teller: Telle
 
 async def obeyed(conversation: Conversation, message: Message, manner: Mapping[str, Any]) -> None:
     """`manner`: how a context speaks that does not say so."""
-    context = message.context_id
+    context = message.context_id or ""
     listens = conversation.listens(context)
     if message.speak and listens and not conversation.failed(context):
         raise Failure("invalid_input", "`speak` belongs into the first message of an utterance.", field="speak")
     if message.speak or (message.text and not listens):
-        await conversation.begin(context, message.speak or manner)
-    await conversation.write(context, message.text, flush=message.flush)
+        await conversation.begin(context, message.manner or manner)
+    await conversation.write(context, message.text or "", flush=bool(message.flush))
     if message.close_context:
         await conversation.end(context)

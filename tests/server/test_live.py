@@ -14,7 +14,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from models.engines.tone import Cost, Score
-from server.live import MOST_CONTEXTS
+from operations.job import Piece
+from server.live import MESSAGE_CHARS, MOST_CONTEXTS, WAITING_CHARS, Context, End, Opening
 from tests.server.served import house_of, served
 
 PCM = {"model": "tone", "voice": "low", "format": "pcm"}
@@ -252,3 +253,58 @@ async def test_a_key_is_asked_for_in_a_header_the_address_or_the_first_message(t
         async with socket(client) as opened:
             await say(opened, text="Hi there.", speak=PCM, close_context=True, xi_api_key="secret")
             await until(opened, "done")
+
+
+async def test_messages_as_elevenlabs_has_them_are_understood(tmp_path: Path) -> None:
+    slow = {"stability": 0.5, "speed": 0.5}
+    async with served(tmp_path) as client, socket(client) as opened:
+        await say(opened, text=" ", speak=PCM, voice_settings=slow, generation_config={"chunk_length_schedule": [120]})
+        await say(opened, text="Hello there. ", try_trigger_generation=True)
+        await say(opened, text="Hello there.", flush=True)
+        await say(opened, close_context=True)
+        heard = await until(opened, "done")
+        assert heard[-1]["answer"]["audio"]["duration"] == pytest.approx(2 * 25 / 15, abs=0.3)
+        await say(opened, text=" ", pronunciation_dictionary_locators=[{"pronunciation_dictionary_id": "x"}])
+        assert (await hear(opened))["code"] == "not_supported"
+
+
+async def test_a_context_is_kept_by_empty_messages() -> None:
+    context, heard = Context(idle_seconds=2.0), list[str]()
+    await context.put(Opening({}))
+
+    async def read() -> None:
+        async for _, written in context.utterances():
+            heard.extend([piece.text async for piece in written])
+
+    reading = asyncio.create_task(read())
+    for text in ("", "", "", "Still here."):
+        await asyncio.sleep(0.8)
+        await context.put(Piece(text))
+    await context.put(End())
+    await reading
+    assert heard == ["", "", "", "Still here."]
+
+
+async def test_whoever_writes_more_than_may_wait_is_held_until_some_is_read() -> None:
+    context, put = Context(idle_seconds=60.0), 0
+    await context.put(Opening({}))
+
+    async def write() -> None:
+        nonlocal put
+        while True:
+            await context.put(Piece("x" * 9_900))
+            put += 1
+
+    async def settled() -> int:
+        for _ in range(100):
+            await asyncio.sleep(0)
+        return put
+
+    writing = asyncio.create_task(write())
+    before = await settled()
+    assert WAITING_CHARS < before * 10_000 + MESSAGE_CHARS <= WAITING_CHARS + 10_000
+    _, written = await anext(context.utterances())
+    for _ in range(5):
+        await anext(written)
+    assert await settled() == before + 5
+    writing.cancel()

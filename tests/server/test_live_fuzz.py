@@ -42,7 +42,8 @@ LARGE = {
     "deep": "[" * 100_000,
     "long number": "1" * 5000,
     "long number inside": '{"text": ' + "9" * 5000 + "}",
-    "long text": json.dumps({"text": "word " * 9000}),
+    "long text": json.dumps({"text": "word " * 400}),
+    "too long text": json.dumps({"text": "word " * 12_000}),
 }
 """By name, so that a failure can be shown."""
 FRAMES = (
