@@ -7,12 +7,12 @@ and why, is told in docs/http.md.
 import base64
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import Field
 
 from basics.errors import Failure, printable
-from operations.inputs import told
+from operations.inputs import Told
 from operations.roll import Ask, Speaker, speakers
 
 PCM_RATE = 24_000
@@ -23,10 +23,8 @@ STATUSES = {422: 400, 501: 400}
 """What their clients take for the caller's mistake; they repeat whatever is 500 or more."""
 
 
-class SpeechRequest(BaseModel):
+class SpeechRequest(Told):
     """Their body. What is ours and not theirs is marked so; what neither has is refused by name."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
     input: str = Field(description="What to say.")
     model: str | None = Field(None, description="An id or an alias; the worker's default where it is left out.")
@@ -48,14 +46,6 @@ class SpeechRequest(BaseModel):
     seed: int | None = Field(None, description="Ours.")
     take: int | None = Field(None, description="Ours.")
     params: dict[str, Any] | None = Field(None, description="Ours. The model's own knobs.")
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _in_our_words(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return handler(value)
-        except ValidationError as error:
-            raise told(error, list(cls.model_fields)) from None
 
     @property
     def streams(self) -> bool:

@@ -123,18 +123,20 @@ class Conversation:
     def failed(self, context: str) -> bool:
         return context in self._contexts and self._contexts[context][0].failed
 
-    async def begin(self, context: str, input: Mapping[str, Any]) -> None:
+    async def begin(self, name: str, input: Mapping[str, Any]) -> None:
         """An utterance, after those that are still spoken there. One context too many is told that it is."""
-        if context not in self._contexts:
-            if sum(not each.done for each, _ in self._contexts.values()) >= MOST_CONTEXTS:
-                message = f"A socket has at most {MOST_CONTEXTS} contexts at once; close one."
-                await self._tell(context, Failed(Failure("busy", message)))
-                return
-            opened = Context(self.idle_seconds)
-            self._contexts[context] = opened, asyncio.create_task(self._speak(context, opened))
-        if self.listens(context):
-            await self._put(context, End())
-        await self._put(context, Opening(input))
+        if name in self._contexts:
+            context = self._contexts[name][0]
+            if context.written:
+                await context.put(End())
+            await context.put(Opening(input))
+        elif sum(not each.done for each, _ in self._contexts.values()) >= MOST_CONTEXTS:
+            message = f"A socket has at most {MOST_CONTEXTS} contexts at once; close one."
+            await self._tell(name, Failed(Failure("busy", message)))
+        else:
+            context = Context(self.idle_seconds)
+            await context.put(Opening(input))
+            self._contexts[name] = context, asyncio.create_task(self._speak(name, context))
 
     async def write(self, context: str, text: str, *, flush: bool = False) -> None:
         """Empty text keeps it from ending for want of any."""

@@ -39,9 +39,14 @@ def content_type(format: str) -> str:
     return FORMATS[format].content_type
 
 
-def spoke(model: str, voice: str) -> dict[str, str]:
+def spoke(model: str, voice: str, sample_rate: int) -> dict[str, str]:
     """Headers that say who spoke."""
-    return {"X-Model": model, "X-Voice": voice.encode("latin-1", "replace").decode("latin-1")}
+    name = voice.encode("latin-1", "replace").decode("latin-1")
+    return {"X-Model": model, "X-Voice": name, "X-Sample-Rate": str(sample_rate)}
+
+
+def speaks(talk: Talk) -> dict[str, str]:
+    return spoke(talk.started.model, talk.started.voice, talk.started.sample_rate)
 
 
 class Streamed(Response):
@@ -81,8 +86,7 @@ class Streamed(Response):
 
 def sound(talk: Talk, headers: Mapping[str, str] | None = None) -> Streamed:
     """A stream of speech as the body."""
-    said = spoke(talk.started.model, talk.started.voice) | {"X-Sample-Rate": str(talk.started.sample_rate)}
-    return Streamed(bodies(talk), content_type(talk.started.format), said | dict(headers or {}))
+    return Streamed(bodies(talk), content_type(talk.started.format), speaks(talk) | dict(headers or {}))
 
 
 async def bodies(talk: Talk) -> AsyncGenerator[bytes, None]:
@@ -94,9 +98,8 @@ async def bodies(talk: Talk) -> AsyncGenerator[bytes, None]:
 def file(done: Done, headers: Mapping[str, str] | None = None) -> Response:
     """A finished file as the body."""
     audio = done.answer["audio"]
-    said = spoke(str(done.answer.get("model", "")), str(done.answer.get("voice", "")))
-    said |= {"X-Sample-Rate": str(audio["sample_rate"])} | dict(headers or {})
-    return Response(done.data or b"", 200, said, content_type(audio["format"]))
+    said = spoke(str(done.answer.get("model", "")), str(done.answer.get("voice", "")), audio["sample_rate"])
+    return Response(done.data or b"", 200, said | dict(headers or {}), content_type(audio["format"]))
 
 
 def complaint(failure: Failure, body: Any) -> JSONResponse:

@@ -11,17 +11,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from basics.errors import Failure
-from operations.inputs import told
 from server.replies import STALL_SECONDS
 
 log = logging.getLogger("worker.server")
 
 Message = Mapping[str, Any] | bytes
-Said = TypeVar("Said", bound=BaseModel)
 T = TypeVar("T")
 GONE = (WebSocketDisconnect, RuntimeError, TimeoutError, OSError)
 """What a send raises when nobody is there any more."""
@@ -40,14 +37,6 @@ async def messages(socket: WebSocket) -> AsyncIterator[dict[str, Any]]:
         if not isinstance(message, dict):
             raise Failure("invalid_input", "A message is a JSON object, sent as text.")
         yield message
-
-
-def parsed(kind: type[Said], message: Mapping[str, Any]) -> Said:
-    """Raises `invalid_input` for the first thing that is wrong with it."""
-    try:
-        return kind.model_validate(message)
-    except ValidationError as error:
-        raise told(error, list(kind.model_fields)) from None
 
 
 async def tell(socket: WebSocket, messages: AsyncGenerator[Message, None]) -> bool:

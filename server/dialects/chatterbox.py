@@ -10,19 +10,20 @@ from pathlib import PurePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Request, UploadFile, WebSocket
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from basics.errors import Failure
 from basics.events import Audio, Failed
+from operations.inputs import Told
 from operations.roll import records
 from operations.voice_inputs import id_of
 from server import keys
 from server.asking import answered, ask_of, executor_of, job_of, streamed
 from server.cloning import cloning, cloning_or_refused
 from server.replies import Detail, detailed, faults, shaped, sound
-from server.sockets import Message, in_turn, parsed, refuse
+from server.sockets import Message, in_turn, refuse
 from server.uploads import recording
 from voices.dropped import CONDITIONALS
 from voices.record import is_id
@@ -38,9 +39,7 @@ router = APIRouter(
 sockets = APIRouter(tags=["Chatterbox"])
 
 
-class SpeechRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
+class SpeechRequest(Told):
     text: str = Field(min_length=1, max_length=100_000)
     voice_id: str | None = Field(None, max_length=128, description="With or without `.pth`; else the model's default.")
 
@@ -109,7 +108,7 @@ async def stream(socket: WebSocket) -> None:
 
 async def spoken(socket: WebSocket, raw: dict[str, Any]) -> AsyncGenerator[Message, None]:
     try:
-        asked = parsed(SpeechRequest, raw)
+        asked = SpeechRequest.model_validate(raw)
         job = job_of(await speech(socket, asked) | {"delivery": "stream"})
     except Failure as failure:
         yield told(failure)

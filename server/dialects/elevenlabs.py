@@ -20,7 +20,7 @@ from operations.roll import Speaker, speakers
 from server import keys
 from server.asking import Talk, answered, ask_of, streamed
 from server.heard import Heard
-from server.replies import Streamed, complaint, faults, file, shaped, sound, spoke
+from server.replies import Streamed, complaint, faults, file, shaped, sound, speaks, spoke
 
 
 class Detail(BaseModel):
@@ -136,9 +136,9 @@ async def stream(request: Request, order: Ordered) -> Response:
 )
 async def convert_with_timestamps(request: Request, order: Ordered) -> Response:
     done = await answered(request, order.input | {"delivery": "inline"})
-    said = spoke(str(done.answer["model"]), str(done.answer["voice"])) | order.headers
+    said = spoke(str(done.answer["model"]), str(done.answer["voice"]), done.answer["audio"]["sample_rate"])
     heard = elevenlabs.alignment(elevenlabs.spoken(done.answer["segments"]))
-    return JSONResponse(timed(done.data or b"", heard), headers=said)
+    return JSONResponse(timed(done.data or b"", heard), headers=said | order.headers)
 
 
 @router.post(
@@ -149,7 +149,7 @@ async def convert_with_timestamps(request: Request, order: Ordered) -> Response:
 )
 async def stream_with_timestamps(request: Request, order: Ordered) -> Response:
     talk = await streamed(request, order.input)
-    return Streamed(lines(talk), "application/json", spoke(talk.started.model, talk.started.voice) | order.headers)
+    return Streamed(lines(talk), "application/json", speaks(talk) | order.headers)
 
 
 async def lines(talk: Talk) -> AsyncGenerator[bytes, None]:

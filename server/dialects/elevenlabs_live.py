@@ -15,7 +15,8 @@ from pydantic import Field
 from basics.errors import Failure
 from basics.events import Audio, Done, Event, Failed
 from operations import elevenlabs
-from operations.elevenlabs import Spoken, Told, VoiceSettings
+from operations.elevenlabs import Spoken, VoiceSettings
+from operations.inputs import Told
 from server import keys
 from server.heard import Heard
 from server.live import Conversation, Gone

@@ -21,7 +21,7 @@ from server import keys
 from server.dialects import elevenlabs_live
 from server.heard import Heard, words
 from server.live import Conversation, Gone
-from server.sockets import POLICY, messages, parsed, part
+from server.sockets import POLICY, messages, part
 
 router = APIRouter(tags=["live"])
 
@@ -103,7 +103,7 @@ async def stream(socket: WebSocket) -> None:
 async def conversed(socket: WebSocket, conversation: Conversation, teller: Teller) -> None:
     allowed, manner = False, dict[str, Any]()
     async for raw in messages(socket):
-        message = parsed(Message, raw)
+        message = Message.model_validate(raw)
         if not allowed:
             keys.admitted(socket, message.key)
             allowed = True

@@ -13,7 +13,7 @@ from operations import openai
 from operations.openai import SpeechRequest
 from server import keys
 from server.asking import Talk, answered, ask_of, streamed
-from server.replies import Streamed, complaint, faults, file, shaped, sound, spoke
+from server.replies import Streamed, complaint, faults, file, shaped, sound, speaks
 
 
 class Fault(BaseModel):
@@ -95,8 +95,7 @@ async def speech(request: Request, asked: SpeechRequest) -> Response:
     talk = await streamed(request, input)
     if asked.stream_format == "audio":
         return sound(talk)
-    said = spoke(talk.started.model, talk.started.voice) | {"X-Sample-Rate": str(talk.started.sample_rate)}
-    return Streamed(events(talk), "text/event-stream", said | {"Cache-Control": "no-cache"})
+    return Streamed(events(talk), "text/event-stream", speaks(talk) | {"Cache-Control": "no-cache"})
 
 
 async def events(talk: Talk) -> AsyncGenerator[bytes, None]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from operations.inputs import Told
 from operations.roll import speakers
 from server import keys
 from server.asking import answered, ask_of, streamed
@@ -36,9 +37,7 @@ class Manner:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-class Line(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
+class Line(Told):
     text: str = Field(min_length=1, max_length=100_000)
     speaker_wav: str = Field(min_length=1, max_length=128, description="A voice, as `/speakers` names it.")
     language: str = Field("", max_length=35, description="A code; the voice's where it is left out.")
@@ -55,10 +54,8 @@ class AddressedLine(Line):
     text: str = Field(min_length=1, max_length=5_000, description="More does not fit into an address.")
 
 
-class Settings(BaseModel):
+class Settings(Told):
     """Browsers send them as text once somebody has moved a slider."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     speed: float = Field(ge=0.5, le=2, description="The original has 0.2 to 2.")
     temperature: float = Field(ge=0.01, le=1)

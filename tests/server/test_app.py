@@ -142,7 +142,7 @@ async def test_every_route_is_there_with_and_without_a_slash_at_its_end(tmp_path
             for way in ways:
                 plain, slashed = [await client.request(way, address + end) for end in ("", "/")]
                 assert (plain.status_code, set(plain.headers)) == (slashed.status_code, set(slashed.headers)), address
-                assert '"detail":"Not Found"' not in plain.text, address
+                assert "Not Found" not in plain.text, address
     assert len(paths) > 30
 
 

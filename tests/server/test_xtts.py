@@ -1,6 +1,7 @@
 """The dialect of small XTTS servers: a recording in a form, lines by a speaker's name, and settings for all."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
+from basics.errors import Failure
+from basics.events import Done, Event, Failed
+from basics.settings import Settings
 from models.engines.tone import Cost, Score
-from server.dialects.xtts import Line, Manner
+from operations.background import Background
+from operations.job import Job
+from server.executor import Readiness
 from tests.houses import decoded
-from tests.server.served import house_of, served
+from tests.server.served import house_of, listening, served
 from tests.voices.speaking import encoded, speech
 
 TEXT = "Hello there. How are you?"
@@ -108,11 +114,44 @@ async def test_settings_count_for_all_lines_to_come_and_tell_what_they_do_not_ch
         assert (await client.post("/tts_to_audio", json=LINE)).content == fast
 
 
-def test_knobs_are_those_of_the_model_that_they_were_set_for() -> None:
-    manner = Manner(1.5, {"temperature": 0.6})
-    input = Line(text=TEXT, speaker_wav="x.wav").as_input("xtts-v2", manner)
-    assert (input["params"], input["speed"], input["voice"]) == ({"temperature": 0.6}, 1.5, "x")
-    assert "language" not in input
+class Playing:
+    """An executor that has one model, which clones and never speaks, and keeps what was asked of it."""
+
+    def __init__(self, model: str) -> None:
+        knobs = dict.fromkeys(("temperature", "repetition_penalty", "top_k", "top_p", "warmth"))
+        self.card = {"id": model, "clones": True, "options_schema": {"properties": knobs}}
+        self.asked: list[dict[str, Any]] = []
+
+    async def perform(self, job: Job) -> AsyncGenerator[Event, None]:
+        self.asked.append(dict(job.input))
+        yield Done(self.card) if job.input.get("op") == "models.get" else Failed(Failure("busy", "Played."))
+
+    async def readiness(self) -> Readiness:
+        return Readiness(True)
+
+    async def metrics(self) -> str:
+        return ""
+
+    async def background(self) -> Background:
+        raise Failure("not_supported", "Played.")
+
+    async def close(self) -> None:
+        return None
+
+
+OWN = {"temperature": 0.75, "repetition_penalty": 5.0, "top_k": 50, "top_p": 0.85}
+
+
+@pytest.mark.parametrize(("model", "params"), [("xtts-v2", OWN), ("chatterbox", None)])
+async def test_knobs_reach_xtts_itself_and_no_other_model(model: str, params: dict[str, Any] | None) -> None:
+    playing = Playing(model)
+    async with listening(Settings.read({}), lambda: playing) as client:
+        told = (await client.post("/set_tts_settings", json=SETTINGS | {"speed": 1.5})).json()
+        await client.post("/tts_to_audio", json={"text": TEXT, "speaker_wav": "x.wav"})
+    spoken = playing.asked[-1]
+    assert (spoken["model"], spoken["voice"], spoken["speed"], spoken.get("params")) == (model, "x", 1.5, params)
+    assert set(told["not_applied"]) == set(SETTINGS) - {"speed"} - set(params or {})
+    assert sum("op" in asked for asked in playing.asked) <= 2, "who clones is looked up once"
 
 
 REFUSED: list[tuple[dict[str, str], int]] = [
