@@ -129,7 +129,7 @@ class Writing:
 
     def _stroke(self, segment: Segment, space: str) -> Stroke:
         self._last = segment.text
-        self._seconds += self._card.seconds(segment.text)
+        self._seconds += self._card.seconds(space + segment.text)
         if self._open is not None:
             return Stroke(replace(self._open, text=space + segment.text), opens=False, closes=False)
         opened = replace(segment, index=self._count)

@@ -198,6 +198,7 @@ async def test_a_client_that_takes_nothing_holds_up_only_itself(tmp_path: Path) 
         async with socket(client) as opened:
             await say(opened, text="Hello.", speak=PCM, close_context=True)
             await until(opened, "done")
+        assert house_of(client).manager.residents()[0]["audio_seconds"] < 600  # of five hours that were written
         deaf.transport.abort()
         await quiet(client)
 
