@@ -18,6 +18,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.server.served import house_of, served
 
+pytestmark = pytest.mark.slow
+
 PCM = {"model": "tone", "voice": "low", "format": "pcm"}
 QUERY = "model_id=tone&output_format=pcm_24000"
 OURS = "/v1/audio/stream"
@@ -129,7 +131,6 @@ async def test_no_message_ends_in_a_fault_of_ours(tmp_path: Path, caplog: pytest
     await fuzzed(tmp_path, caplog, way, 30)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", [OURS, *THEIRS], ids=["ours", "one context", "several contexts"])
 async def test_nor_do_very_many(tmp_path: Path, caplog: pytest.LogCaptureFixture, way: str) -> None:

@@ -10,7 +10,7 @@ import av
 
 from tests.server.served import served
 
-PAPER = Path(__file__).parent.parent / "docs" / "live.md"
+PAPER = Path(__file__).parent.parent.parent / "docs" / "live.md"
 
 
 def client() -> str:
