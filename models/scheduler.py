@@ -40,6 +40,8 @@ class Rules:
     """Of all time, what files are owed while streams want it too."""
     patience: float = 5.0
     """Time owed to files from which on they go before anybody."""
+    second: float = 0.16
+    """Sound of the smallest chunk after the first: a vocoder's call has a price of its own."""
     wait: tuple[float, float] = (0.1, 0.5)
     """Seconds after which a newcomer's first sound is due, on a deck that is not busy and on one without a rest."""
     busy: float = 0.8
@@ -241,7 +243,8 @@ def _step(state: State, rider: Rider, works: Sequence[Work]) -> Work:
     The ramp: the first chunk as small as the engine speaks well, then growing with the sound in hand.
     """
     rules = state.rules
-    seconds = min(rules.chunk, max(_lasting(state), rider.slack * rules.growth)) if rider.stream else rules.chunk
+    least = max(_lasting(state), rules.second if rider.started else 0.0)
+    seconds = min(rules.chunk, max(least, rider.slack * rules.growth)) if rider.stream else rules.chunk
     work = next((work for work in works if work.seconds >= seconds), works[-1])
     if rider.guarded and rider.slack < rules.margin + _way_out(state, work, works[0]):
         work = works[0]

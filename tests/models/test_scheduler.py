@@ -86,7 +86,7 @@ def test_chunks_grow_with_the_sound_in_hand() -> None:
         turn = choose(state(rider("a", slack=slack), first=0.1))
         assert turn is not None
         sizes.append(turn.work[0].size)
-    assert sizes == [5, 17, 33, 50, 50]
+    assert sizes == [round(50 * RULES.second), 17, 33, 50, 50]
 
 
 def test_a_file_goes_as_far_as_one_chunk_may() -> None:
