@@ -56,9 +56,8 @@ docs: dev ## write the generated documents
 lock: dev ## compile builder/locks; UPGRADE=1 renews what the pins pull in
 	@$(VENV) -m builder.lock $(if $(UPGRADE),--upgrade)
 
-bench: dev ## the benchmarks
-	@test -f bench/__main__.py || { echo "make bench: there are no benchmarks yet."; exit 1; }
-	@$(CLEAN) $(VENV) -m bench
+bench: dev ## the benchmarks, or those of a group of models: GROUP=cloning
+	@$(CLEAN) $(VENV) -m bench $${GROUP:+--group "$$GROUP"}
 
 soak: dev ## a disorderly day on one worker, 20 minutes, or SECONDS=120
 	@$(CLEAN) MALLOC_ARENA_MAX=2 $(VENV) -m bench.soak "$${SECONDS:-1200}"

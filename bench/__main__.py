@@ -1,11 +1,32 @@
-"""All the benchmarks, as Markdown: `python -m bench`, or by name: `python -m bench overhead`."""
+"""All the benchmarks, as Markdown: `python -m bench`, or by name: `python -m bench overhead`.
+
+`python -m bench --group cloning` runs those of a group of models instead, in the group's own environment.
+"""
 
 import platform
+import subprocess
 import sys
+from collections.abc import Callable, Mapping
 
-from bench import encoders, history, loop, overhead, realtime, share, streams, swaps, voices
+from bench import (
+    departures,
+    encoders,
+    history,
+    loop,
+    overhead,
+    realtime,
+    runtime,
+    share,
+    start,
+    streams,
+    swaps,
+    voices,
+)
+from builder.engines import prepare
 
-ALL = {
+Bench = tuple[str, Callable[[], str]]
+
+ALL: Mapping[str, Bench] = {
     "overhead": ("What the worker adds to the bare engine (hibari), in one process", overhead.main),
     "loop": ("Through the SDK's loop, against a worker that only echoes", loop.main),
     "voices": ("A library of 200 voices", voices.main),
@@ -16,17 +37,34 @@ ALL = {
     "encoders": ("Each encoder", encoders.main),
     "history": ("History of a million jobs", history.main),
 }
+OF_GROUPS: Mapping[str, Mapping[str, Bench]] = {
+    "cloning": {
+        "runtime": ("Speech language models: our loop, and upstream's", runtime.main),
+        "start": ("Chatterbox from a cold process", start.main),
+        "departures": ("Chatterbox: what departs from upstream, and the borders of chunks", departures.main),
+    }
+}
 
 
 def main(names: list[str]) -> int:
-    if unknown := [name for name in names if name not in ALL]:
-        sys.stderr.write(f"No benchmark is called {unknown[0]}; there are {', '.join(ALL)}.\n")
+    if names[:1] == ["--group"]:
+        return _elsewhere(names[1])
+    known = {**ALL} | {name: bench for group in OF_GROUPS.values() for name, bench in group.items()}
+    if unknown := [name for name in names if name not in known]:
+        sys.stderr.write(f"No benchmark is called {unknown[0]}; there are {', '.join(known)}.\n")
         return 2
     print(f"{platform.processor() or platform.machine()}, {platform.python_version()}\n")
     for name in names or ALL:
-        title, bench = ALL[name]
+        title, bench = known[name]
         print(f"### {title}\n\n{bench()}\n", flush=True)
     return 0
+
+
+def _elsewhere(group: str) -> int:
+    if group not in OF_GROUPS:
+        sys.stderr.write(f"Group `{group}` has no benchmarks of its own; there are those of {', '.join(OF_GROUPS)}.\n")
+        return 2
+    return subprocess.run([prepare(group), "-m", "bench", *OF_GROUPS[group]]).returncode
 
 
 if __name__ == "__main__":

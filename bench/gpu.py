@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -28,8 +29,18 @@ from models.environments import ENVIRONMENTS
 from models.groups import Entry, table
 from models.weights import find
 
-MAKERS = {"f5-tts": "tests.engines.tiny_f5:make"}
+MAKERS = {
+    "f5-tts": "tests.engines.tiny_f5:make",
+    "chatterbox": "tests.engines.tiny_chatterbox:english",
+    "chatterbox-multilingual": "tests.engines.tiny_chatterbox:multilingual",
+    "chatterbox-turbo": "tests.engines.tiny_chatterbox:turbo",
+    "xtts-v2": "tests.engines.tiny_xtts:make",
+}
 """Scripts that write random weights in a model's layout: `make(folder, full=...)`."""
+SHRUNK = dict.fromkeys(
+    (name for name in MAKERS if name.startswith("chatterbox")), "tests.engines.tiny_chatterbox:small"
+)
+"""Models whose sizes are in upstream's code: tiny weights of theirs are loaded within this context."""
 ENVIRONMENT = "modern"
 CAPS_GB = (24.0, 16.0)
 
@@ -37,7 +48,8 @@ CAPS_GB = (24.0, 16.0)
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     if asked.cold:
-        print(json.dumps(cold(_entry(asked.cold[0]), Path(asked.cold[1]), asked.device, asked.dtype)))
+        with _sized(asked.cold[0], asked.tiny):
+            print(json.dumps(cold(_entry(asked.cold[0]), Path(asked.cold[1]), asked.device, asked.dtype)))
         return 0
     if asked.device.startswith("cuda") and not _has_card():
         print("torch finds no CUDA here; `--device cpu --tiny` rehearses.", file=sys.stderr)
@@ -79,8 +91,9 @@ def _told(entry: Entry, asked: Asked, tiny: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             folder, told["weights"] = _weights(entry, Path(scratch) / entry.id, tiny)
-            told["cold"] = _in_a_process_of_its_own(entry, folder, asked)
-            figures: Figures = measured(entry, folder, asked)
+            told["cold"] = _in_a_process_of_its_own(entry, folder, asked, tiny)
+            with _sized(entry.id, tiny):
+                figures: Figures = measured(entry, folder, asked)
             return told | asdict(figures)
         except Failure as error:
             return told | {"failed": f"{error.code}: {error.message}"}
@@ -95,14 +108,23 @@ def _weights(entry: Entry, into: Path, tiny: bool) -> tuple[Path, str]:
                 raise
     if entry.id not in MAKERS:
         raise Failure("weights_missing", f"Nobody wrote down how to make random weights of {entry.id}.")
-    module, _, name = MAKERS[entry.id].partition(":")
-    make: Callable[..., Path] = getattr(import_module(module), name)
-    return make(into, full=not tiny), "tiny" if tiny else "random"
+    return _named(MAKERS[entry.id])(into, full=not tiny), "tiny" if tiny else "random"
 
 
-def _in_a_process_of_its_own(entry: Entry, folder: Path, asked: Asked) -> dict[str, float]:
+def _named(where: str) -> Callable[..., Any]:
+    module, _, name = where.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), name)
+    return found
+
+
+def _sized(model: str, tiny: bool) -> AbstractContextManager[None]:
+    return _named(SHRUNK[model])() if tiny and model in SHRUNK else nullcontext()
+
+
+def _in_a_process_of_its_own(entry: Entry, folder: Path, asked: Asked, tiny: bool) -> dict[str, float]:
     command = (sys.executable, "-m", "bench.gpu", "--cold", entry.id, str(folder), "--device", asked.device)
-    done = subprocess.run((*command, "--dtype", asked.dtype), capture_output=True, text=True)
+    more = ("--dtype", asked.dtype, *(["--tiny"] if tiny else []))
+    done = subprocess.run((*command, *more), capture_output=True, text=True)
     if done.returncode:
         raise Failure("internal", f"{entry.id} does not start in a process of its own: {done.stderr[-300:]}")
     told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

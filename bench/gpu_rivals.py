@@ -1,9 +1,12 @@
 """Upstream's own code saying the same lines, one after the other, as its own commands do: audio seconds a second."""
 
+import contextlib
+import io
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from models.engine import Line
 from models.engines.f5_weights import checkpoint, find
@@ -58,4 +61,40 @@ def f5(folder: Path, device: str, lines: Sequence[Line]) -> float:
         return say() / (time.perf_counter() - began)
 
 
-RIVALS: Mapping[str, Rival] = {"f5-tts": f5}
+def chatterbox(folder: Path, device: str, lines: Sequence[Line]) -> float:
+    """`ChatterboxTTS.generate` with its defaults, in the voice of the weights; unmarked, as our lines are."""
+    from models.engines.shims import stand_ins
+
+    with stand_ins():
+        from chatterbox.tts import ChatterboxTTS  # type: ignore[import-not-found,unused-ignore]
+    return _generating(ChatterboxTTS, folder, device, lines)
+
+
+def chatterbox_turbo(folder: Path, device: str, lines: Sequence[Line]) -> float:
+    from models.engines.shims import stand_ins
+
+    with stand_ins():
+        from chatterbox.tts_turbo import ChatterboxTurboTTS  # type: ignore[import-not-found,unused-ignore]
+    return _generating(ChatterboxTurboTTS, folder, device, lines)
+
+
+def _generating(kind: Any, folder: Path, device: str, lines: Sequence[Line]) -> float:
+    import torch
+    from perth import DummyWatermarker  # type: ignore[import-not-found,unused-ignore]
+
+    def say() -> float:
+        return float(sum(model.generate(line.text).shape[-1] for line in lines) / model.sr)
+
+    quiet = io.StringIO()
+    with torch.random.fork_rng(), torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
+            model = kind.from_local(folder, device)
+            model.watermarker = DummyWatermarker()
+            say()
+            began = time.perf_counter()
+            return say() / (time.perf_counter() - began)
+
+
+RIVALS: Mapping[str, Rival] = {"f5-tts": f5, "chatterbox": chatterbox, "chatterbox-turbo": chatterbox_turbo}
+"""Upstream's multilingual class fetches a dictionary and a segmenter when it is loaded, and has no line here."""

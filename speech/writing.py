@@ -50,7 +50,7 @@ class Writing:
         text = SPACE.sub(" ", self._waiting)
         probed = text + PROBE if text.endswith(" ") else text
         weights = Weights(probed)
-        found = atoms(probed, self._language, self._card.tags, weights, self._card.comfortable)
+        found = atoms(probed, self._language, self._card.tags, weights, self._card.fits(self._language))
         need = self._need(weights.of(0, len(text)))
         ends = [atom.end for atom in found[:-1] if atom.rank >= need or self._early(text[: atom.end], atom.rank)]
         paragraph = self._waiting.rfind("\n\n")
@@ -58,9 +58,9 @@ class Writing:
 
     def _need(self, weight: int) -> Rank:
         """What must end a stretch: the longer nothing does, the less."""
-        if weight <= self._card.comfortable:
+        if weight <= self._card.fits(self._language):
             return Rank.SENTENCE
-        return Rank.CLAUSE if weight <= 2 * self._card.comfortable else Rank.SPACE
+        return Rank.CLAUSE if weight <= 2 * self._card.fits(self._language) else Rank.SPACE
 
     def _early(self, text: str, rank: Rank) -> bool:
         return not self._count and rank >= Rank.CLAUSE and words(text) >= FIRST_LINE_WORDS

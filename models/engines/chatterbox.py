@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 from pydantic import Field
 
 from basics.errors import Failure
+from models.ahead import read_ahead
 from models.card import Card, Preset
 from models.engine import Conditioning, Deck, Engine, Line, Options
 from models.watermark import Watermark
@@ -90,12 +91,15 @@ class Chatterbox(Engine):
 
     def __init__(self, parts: "Parts", voice: Path) -> None:
         self._parts, self._voice = parts, voice
+        self._cached = 0
+        """Bytes that the deck keeps for its lines."""
 
     @classmethod
     def load(cls, weights: Path, device: str, dtype: str) -> Self:
         for name in cls.files:
             if not (weights / name).is_file():
                 raise Failure("weights_missing", f"{cls.card.name}'s {name} is not on this worker; {cls._how()}")
+        read_ahead(weights / name for name in cls.files)  # while torch is imported
         _check(device)
         return cls(cls._parts_of(weights, device, dtype), weights / VOICE)
 
@@ -115,7 +119,10 @@ class Chatterbox(Engine):
     def open(self, room: int) -> Deck:
         from models.engines.chatterbox_deck import ChatterboxDeck
 
-        return ChatterboxDeck(self._parts, self.card, room, self._wish)
+        deck = ChatterboxDeck(self._parts, self.card, room, self._wish)
+        # Memory that a CPU's system gives only as it is used.
+        self._cached = deck.bytes if self._parts.sound.device.startswith("cuda") else 0
+        return deck
 
     @classmethod
     def watermark(cls) -> Watermark:
@@ -127,7 +134,8 @@ class Chatterbox(Engine):
 
     def memory(self) -> float:
         sings = self._parts.sound.net.state_dict().values()
-        return float(self._parts.thinker.bytes + sum(each.numel() * each.element_size() for each in sings)) / 1e9
+        sounds = sum(each.numel() * each.element_size() for each in sings)
+        return float(self._parts.thinker.bytes + sounds + self._cached) / 1e9
 
     @classmethod
     def _parts_of(cls, weights: Path, device: str, dtype: str) -> "Parts":
@@ -135,20 +143,18 @@ class Chatterbox(Engine):
         from models.engines.chatterbox_reference import Ear
         from models.engines.chatterbox_sound import Sound
         from models.engines.chatterbox_t3 import Thinker
-        from models.engines.shims import stand_ins
 
         thinks, sings, hears, reads = (weights / name for name in cls.files)
-        precise = dtype or ("bf16" if device.startswith("cuda") else "fp32")
-        with stand_ins():
-            kind, habits = cls._kind()
-            with _reading(cls.card.name, reads):
-                reader = cls._reader(reads)
-            with _reading(cls.card.name, thinks):
-                thinker = Thinker.load(thinks, device, precise, kind)
-            with _reading(cls.card.name, sings):
-                sound = Sound.load(sings, device, dtype)
-            with _reading(cls.card.name, hears):
-                return Parts(reader, thinker, sound, Ear.load(sound.net, hears, habits))
+        precise = dtype or thinking(device)
+        kind, habits = cls._kind()
+        with _reading(cls.card.name, reads):
+            reader = cls._reader(reads)
+        with _reading(cls.card.name, thinks):
+            thinker = Thinker.load(thinks, device, precise, kind)
+        with _reading(cls.card.name, sings):
+            sound = Sound.load(sings, device, dtype)
+        with _reading(cls.card.name, hears):
+            return Parts(reader, thinker, sound, Ear.load(sound.net, hears, habits))
 
     @classmethod
     def _kind(cls) -> "tuple[Kind, Habits]":
@@ -308,6 +314,14 @@ def _reading(name: str, file: Path) -> Iterator[None]:
     except (SafetensorError, UnpicklingError, RuntimeError, OSError, ValueError, LookupError, EOFError) as error:
         message = f"{name}'s {file.name} cannot be read; delete it and fetch it again."
         raise Failure("weights_missing", message) from error
+
+
+def thinking(device: str) -> str:
+    """T3's precision where none was asked for. Cards before Ampere only imitate bf16, slower than fp32."""
+    import torch
+
+    able = device.startswith("cuda") and torch.cuda.get_device_capability(device) >= (8, 0)
+    return "bf16" if able else "fp32"
 
 
 def _check(device: str) -> None:

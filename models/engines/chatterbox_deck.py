@@ -20,6 +20,7 @@ from models.engines.chatterbox_row import Knobs as SoundKnobs
 from models.engines.chatterbox_sound import Sound
 from models.engines.chatterbox_t3 import FRAMES, Style, Thinker
 from models.engines.chatterbox_text import Reader
+from models.runtime.decoder import Decoder
 from models.runtime.sampler import Knobs
 
 TOKENS_A_SECOND = 25
@@ -58,9 +59,8 @@ class ChatterboxDeck:
     stages: tuple[str, ...] = ("prefill", "decode", "flow", "vocode")
 
     def __init__(self, parts: Parts, card: Card, room: int, wish: Callable[[Line], Wish]) -> None:
-        self.room = max(1, room)
         self._parts, self._card, self._wish = parts, card, wish
-        self._decoder = parts.thinker.decoder(self.room)
+        self.room, self._decoder = _roomy(parts.thinker, max(1, room), card.id)
         self._lines: dict[str, _Aboard] = {}
         self._does = {
             "prefill": self._prefill,
@@ -73,12 +73,17 @@ class ChatterboxDeck:
         if len(self._lines) >= self.room:
             raise NoRoom
         wish = self._wish(line)
+        row = self._parts.sound.begin(line.conditioning, line.seed, wish.sound)
         if line.source is None:
             signs = self._join(line, wish)
         else:
             signs = max(1, round(len(line.source) / self._card.rate * TOKENS_A_SECOND))
-        row = self._parts.sound.begin(line.conditioning, line.seed, wish.sound)
         self._lines[line.id] = _Aboard(line, row, signs)
+
+    @property
+    def bytes(self) -> int:
+        """Of what is kept for its lines, whether there are any or not."""
+        return self._decoder.bytes
 
     def feed(self, line: str, text: str, last: bool) -> None:
         raise Failure("not_supported", f"{self._card.id} does not take text piece by piece.")
@@ -180,6 +185,25 @@ class ChatterboxDeck:
             return []
         self.drop(id)
         return [Piece(id, np.zeros(0, np.float32), last=True)]
+
+
+def _roomy(thinker: Thinker, room: int, model: str) -> tuple[int, Decoder]:
+    """A decoder of so many lines, or of as many as leave half of a small card's memory to what draws and sings."""
+    wanted = room
+    while not _fits(thinker, room):
+        if room == 1:
+            raise Failure("out_of_memory", f"{model} has no memory for a single line.")
+        room //= 2
+    room = room if room == wanted else max(1, room // 2)
+    return room, thinker.decoder(room)
+
+
+def _fits(thinker: Thinker, room: int) -> bool:
+    try:
+        thinker.decoder(room)
+    except torch.OutOfMemoryError:
+        return False
+    return True
 
 
 def _lacking(row: Row) -> int:

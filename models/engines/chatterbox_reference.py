@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pyloudnorm  # type: ignore[import-untyped,unused-ignore]
 import soxr  # type: ignore[import-untyped,unused-ignore]
 import torch  # type: ignore[import-not-found,unused-ignore]
 from safetensors.torch import load_file
@@ -18,8 +17,8 @@ from safetensors.torch import load_file
 from basics.audio import Samples, as_mono
 from basics.errors import Failure
 from models.engine import Conditioning
+from models.engines.chatterbox_upstream import lean
 from models.engines.chatterbox_vocoder import RATE
-from models.engines.shims import stand_ins
 
 HEARS_RATE = 16_000
 TOKEN = RATE // 25
@@ -59,7 +58,7 @@ class Ear:
     @classmethod
     def load(cls, net: Any, file: Path, habits: Habits) -> Self:
         """`file`: `ve.safetensors` or `ve.pt`."""
-        with stand_ins():
+        with lean():
             from chatterbox.models.voice_encoder import VoiceEncoder  # type: ignore[import-not-found,unused-ignore]
 
         encoder = VoiceEncoder()
@@ -125,5 +124,7 @@ def trimmed(samples: Samples) -> Samples:
 
 
 def _levelled(sound: Samples, wanted: float) -> Samples:
+    import pyloudnorm  # type: ignore[import-untyped,unused-ignore]  # and half of scipy with it
+
     found = pyloudnorm.Meter(RATE).integrated_loudness(sound)
     return sound if not np.isfinite(found) else (sound * np.float32(10 ** ((wanted - found) / 20))).astype(np.float32)

@@ -28,8 +28,8 @@ from models.engine import Conditioning
 from models.engines.chatterbox_flow import MEL, Window, flow
 from models.engines.chatterbox_noise import Noise, dice
 from models.engines.chatterbox_row import AHEAD, FRAMES, HELD_FRAMES, Knobs, Prompt, Row
+from models.engines.chatterbox_upstream import lean
 from models.engines.chatterbox_vocoder import FRAME, RATE, Stretch, Voiced, vocode
-from models.engines.shims import stand_ins
 
 Tensor = Any
 
@@ -55,14 +55,16 @@ class Sound:
         """`net` is upstream's S3Gen."""
         self.net = net
         self.device = str(net.device)
-        self._limits = torch.cat([torch.zeros(FRAME), (1 - torch.cos(torch.linspace(0, torch.pi, FRAME))) / 2])
+        rise = (1 - torch.cos(torch.linspace(0, torch.pi, FRAME))) / 2
+        self._limits = torch.cat([torch.zeros(FRAME), rise]).to(self.device)
 
     @classmethod
     def load(cls, file: Path, device: str, dtype: str = "fp32") -> Self:
-        """Of `s3gen.safetensors`, `s3gen.pt` or Turbo's `s3gen_meanflow.safetensors`. The precision is the flow's."""
+        """Of `s3gen.safetensors`, `s3gen.pt` or Turbo's `s3gen_meanflow.safetensors`. `dtype` is the flow's: without
+        one it is fp32, whose products a card from Ampere on rounds to TF32."""
         if dtype not in PRECISIONS:
             raise Failure("misconfigured", f"DTYPE: Chatterbox's flow comes in {', '.join(PRECISIONS)}, not `{dtype}`.")
-        with stand_ins():
+        with lean():
             from chatterbox.models.s3gen import S3Gen  # type: ignore[import-not-found,unused-ignore]
 
         try:
@@ -75,6 +77,9 @@ class Sound:
         if set(missing) - COMPUTED:
             raise Failure("weights_missing", f"Chatterbox's {file.name} lacks some of the network; fetch it again.")
         net.to(device).eval()
+        if not dtype and device.startswith("cuda"):
+            # For the whole process, as cuDNN has it for convolutions anyway. DTYPE=fp32 is exact.
+            torch.backends.cuda.matmul.allow_tf32 = True
         net.flow.decoder.estimator.to(getattr(torch, PRECISIONS[dtype]))
         return cls(net)
 
@@ -147,7 +152,7 @@ class Sound:
             sound[:kept] = sound[:kept] * rise + row.over_now * (1 - rise)
         at = row.voiced * FRAME - kept
         if at < FADE:
-            limits = self._limits[at:].to(sound.device)[: len(sound)]
+            limits = self._limits[at:][: len(sound)]
             sound[: len(limits)] *= limits
         end = (back + final) * FRAME
         row.source = voiced.source[max(0, end - LOOK_BACK_FRAMES * FRAME) : end].clone()

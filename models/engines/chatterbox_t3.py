@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from basics.errors import Failure
 from models.engine import Conditioning
 from models.engines import chatterbox_guard
-from models.engines.shims import stand_ins
+from models.engines.chatterbox_upstream import lean
 from models.runtime.cache import Cache
 from models.runtime.decoder import Decoder
 from models.runtime.gpt2 import GPT2
@@ -212,7 +212,7 @@ def _network(
     tensors: Mapping[str, Tensor], kind: Kind, device: str, dtype: Any
 ) -> tuple[Llama | GPT2, Sequence[tuple[int, int]]]:
     """And the heads that listen to the text. What the weights do not tell are constants in upstream's code."""
-    with stand_ins():
+    with lean():
         from chatterbox.models.t3.inference import (  # type: ignore[import-not-found,unused-ignore]
             alignment_stream_analyzer as analyser,
         )

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from basics.audio import Samples, as_mono, rms, silence
 from basics.errors import Failure
+from models.ahead import read_ahead
 from models.card import Card, Preset
 from models.engine import Conditioning, Deck, Engine, Options
 from models.engines import f5_text
@@ -85,6 +86,7 @@ class F5(Engine):
         if dtype and dtype not in _DTYPES:
             raise Failure("misconfigured", f"DTYPE: f5-tts runs in fp32, fp16 or bf16, not `{dtype}`.")
         files = find(weights)
+        read_ahead([files.checkpoint])  # while torch is imported
         tokens = vocabulary(files.vocabulary)
         network, vocoder = _networks(files, device, _DTYPES[dtype or ("fp32" if device == "cpu" else "fp16")])
         if network.sizes.tokens != len(tokens) + 1:

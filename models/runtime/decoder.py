@@ -50,7 +50,7 @@ class Said:
     tokens: NDArray[np.int64]
     """`[frames, codebooks]`."""
     hidden: NDArray[np.float32] | None = None
-    """What the network gave for each, `[frames, width]`, where the decoder was made to keep it."""
+    """What the network gave for each and for its stop, `[frames, width]`, where the decoder was made to keep it."""
 
 
 class Decoder:
@@ -86,6 +86,12 @@ class Decoder:
     @property
     def rows(self) -> Mapping[str, Row]:
         return self._rows.named
+
+    @property
+    def bytes(self) -> int:
+        """Of its cache: taken once, and kept."""
+        pool = self._cache.pool
+        return int(pool.numel() * pool.element_size())
 
     @property
     def free(self) -> int:
@@ -132,7 +138,7 @@ class Decoder:
             for row in rows:
                 row.prefix = []
             self._look(rows)
-        return {row.id: self._fetch(row) for row in rows}
+        return self._fetch(rows)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator,unused-ignore]
     def decode(self, wanted: Mapping[str, int]) -> dict[str, Said]:
@@ -146,7 +152,7 @@ class Decoder:
                 left = going
             self._run(left, until)
             self._look(left)
-        return {row.id: self._fetch(row) for row in rows}
+        return self._fetch(rows)
 
     def _begin(self, rows: Sequence[Row]) -> None:
         given = [self._embedded(prefix) for row in rows for prefix in row.prefix]
@@ -176,13 +182,14 @@ class Decoder:
         if pairs:
             self._cache.move(pairs, self._length(self._rows.named.values(), 0))
         alone = range(self._cache.slots)
-        lead, mate = list(alone), list(alone)
+        lead, mate, ends = list(alone), list(alone), [0] * self._cache.slots
         for row in rows:
             for slot in row.slots:
-                lead[slot] = row.slots[0]
+                lead[slot], ends[slot] = row.slots[0], until[row.id]
             mate[row.slots[0]] = row.slots[-1]
-            self._rows.tensors["until"][row.slots] = until[row.id]
-        self._pairs.copy_(torch.tensor([lead, mate]))
+        told = torch.tensor([lead, mate, ends]).to(self._device)
+        self._pairs.copy_(told[:2])
+        self._rows.tensors["until"].copy_(told[2])
 
     def _run(self, rows: Sequence[Row], until: Mapping[str, int]) -> None:
         """A step, on a card a block of them."""
@@ -215,7 +222,7 @@ class Decoder:
         moment.close(self._heads(hidden, moment), hidden, self._stops)
 
     def _look(self, rows: Sequence[Row]) -> None:
-        """Who has come how far: the one place where a card is waited for."""
+        """Who has come how far. Here a card is waited for, once a block, and nowhere in a step."""
         first = [row.slots[0] for row in rows]
         kept = self._rows.tensors
         for row, (frames, over) in zip(
@@ -223,13 +230,20 @@ class Decoder:
         ):
             row.frames, row.stopped = frames, bool(over)
 
-    def _fetch(self, row: Row) -> Said:
-        end = row.frames - row.stopped
-        new = slice(min(row.fetched, end), end)
-        row.fetched = row.frames
-        kept = self._rows.tensors
-        hidden = kept["hidden"][row.slots[0], new].cpu().numpy() if "hidden" in kept else None
-        return Said(kept["said"][row.slots[0], new].cpu().numpy().copy(), hidden)
+    def _fetch(self, rows: Sequence[Row]) -> dict[str, Said]:
+        """What is new of each, in one piece, so that a card is asked once."""
+        if not rows:
+            return {}
+        first, last = min(row.fetched for row in rows), max(row.frames for row in rows)
+        slots, kept = [row.slots[0] for row in rows], self._rows.tensors
+        held = {name: kept[name][slots, first:last].cpu().numpy() for name in ("said", "hidden") if name in kept}
+        made = dict[str, Said]()
+        for at, row in enumerate(rows):
+            given = slice(row.fetched - first, row.frames - first)
+            row.fetched = row.frames
+            tokens = held["said"][at, given.start : max(given.start, given.stop - row.stopped)]
+            made[row.id] = Said(tokens.copy(), held["hidden"][at, given].copy() if "hidden" in held else None)
+        return made
 
     def _length(self, rows: Iterable[Row], steps: int) -> int:
         longest = max(row.length + row.frames for row in rows) + steps

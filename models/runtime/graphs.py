@@ -14,6 +14,8 @@ class Graphs:
     def __init__(self) -> None:
         self._captured: dict[Hashable, Any] = {}
         self._pool: Any = None
+        # One for all: each stream that multiplies matrices keeps a workspace of 32 MB on Hopper.
+        self._aside = torch.cuda.Stream()
 
     def run(self, key: Hashable, step: Callable[[], None], still: Callable[[], Any]) -> None:
         """`still()` is a context in which a step changes no row: a first, uncaptured one runs in it."""
@@ -23,13 +25,13 @@ class Graphs:
         self._captured[key].replay()
 
     def _capture(self, step: Callable[[], None]) -> Any:
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
+        self._aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._aside):
             step()
-        torch.cuda.current_stream().wait_stream(aside)
+        torch.cuda.current_stream().wait_stream(self._aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
+        # Other threads prepare voices and load models meanwhile: theirs is not to break the capture.
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._aside, capture_error_mode="thread_local"):
             step()
         self._pool = self._pool or graph.pool()
         return graph

@@ -1,7 +1,9 @@
 """The three Chatterboxes over tiny random weights: lines together against lines alone, and whatever may go wrong."""
 
 import asyncio
+import random
 import shutil
+import socket
 import stat
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +17,7 @@ from basics.audio import Samples, join
 from basics.errors import Failure
 from models.engine import Deck, Line, NoRoom, Piece
 from models.engines.chatterbox import Chatterbox, ChatterboxMultilingual, ChatterboxTurbo
+from models.engines.chatterbox_deck import ChatterboxDeck
 from models.listener import Listener
 from models.resident import Resident
 from models.warming import warm_up
@@ -133,19 +136,62 @@ def test_eight_ragged_lines_sound_as_each_does_alone(engine: Chatterbox) -> None
 
 
 def test_a_line_sounds_the_same_whoever_comes_goes_or_is_cancelled_at_whatever_turn(english: Chatterbox) -> None:
-    stays, goes, comes = (replace(each, id=id) for each, id in zip(eight(english)[1:4], ("s", "g", "c"), strict=True))
-    whole = alone(english, stays, (13,))
-    for turn in (1, 2, 3, 5, 8):
+    quick = [with_knobs(each, flow_steps=2) for each in eight(english)[1:4]]
+    stays, goes, comes = (replace(each, id=id) for each, id in zip(quick, ("s", "g", "c"), strict=True))
+    whole = {each.id: alone(english, each, (13,)) for each in (stays, comes)}
+    turns = 0
+    while turns < 30:
+        turns += 1
         deck = english.open(2)
         deck.admit(stays)
         deck.admit(goes)
-        pieces = run(deck, (13,), turn)
+        pieces = run(deck, (13,), turns)
         deck.drop("g")
-        if len({work.line for work in deck.ready()} | {"s"}) < 2:
-            deck.admit(comes)
+        gone = not any(piece.line == "s" and piece.last for piece in pieces)
+        deck.admit(comes)
         pieces += run(deck, (13,))
-        assert len(sound_of(pieces, "s")) == len(whole), turn
-        assert sound_of(pieces, "c").size
+        assert alike(sound_of(pieces, "s"), whole["s"]), turns
+        assert alike(sound_of(pieces, "c"), whole["c"]), turns
+        if not gone:
+            break
+    assert turns > 5
+
+
+def with_knobs(given: Line, **knobs: Any) -> Line:
+    assert given.options is not None
+    return replace(given, options=given.options.model_copy(update=knobs))
+
+
+def test_lines_join_wait_and_are_cancelled_by_chance_and_those_that_stay_sound_as_alone(engine: Chatterbox) -> None:
+    """In one pass each, so that chunks, which fall differently in every company, leave the sound alone."""
+    chance = random.Random(7)
+    coming = [with_knobs(each, one_pass=True, flow_steps=2) for each in eight(engine)]
+    lines = {each.id: each for each in coming}
+    deck, pieces, cancelled = engine.open(3), list[Piece](), set[str]()
+    while coming or deck.ready():
+        aboard = {work.line for work in deck.ready()}
+        if coming and len(aboard) < 3 and chance.random() < 0.5:
+            deck.admit(coming.pop())
+        pieces += _turn(deck, chance)
+        for id in sorted(aboard) if chance.random() < 0.03 else ():
+            deck.drop(id)
+            cancelled.add(id)
+            break
+    ended = {piece.line for piece in pieces if piece.last}
+    assert ended | cancelled == set(lines)
+    for id in sorted(ended)[:4]:
+        assert alike(sound_of(pieces, id), alone(engine, lines[id])), id
+
+
+def _turn(deck: Deck, chance: random.Random) -> list[Piece]:
+    """One stage of those that have work, any of its rows, in any size on offer."""
+    ready = list(deck.ready())
+    if not ready:
+        return []
+    stage = chance.choice(sorted({work.stage for work in ready}))
+    rows = [work for work in ready if work.stage == stage]
+    chosen = chance.sample(rows, chance.randint(1, len(rows)))
+    return deck.run([replace(work, size=chance.randint(work.least, max(work.least, work.size))) for work in chosen])
 
 
 def test_the_first_sound_comes_long_before_the_last_token(english: Chatterbox) -> None:
@@ -166,6 +212,12 @@ def test_in_one_pass_there_is_one_piece(engine: Chatterbox) -> None:
     pieces = run(deck, (9,))
     assert [piece.last for piece in pieces] == [True]
     assert len(pieces[0].samples) > 4000
+
+
+def test_a_stream_is_as_long_as_its_whole(engine: Chatterbox) -> None:
+    whole = alone(engine, line(engine, one_pass=True))
+    for sizes in ((1,), (9,), (40, 3)):
+        assert len(alone(engine, line(engine), sizes)) == len(whole)
 
 
 def test_a_recording_is_said_again_in_the_voice(english: Chatterbox) -> None:
@@ -200,8 +252,11 @@ def test_every_knob_is_heard(engine: Chatterbox) -> None:
         knobs |= {"exaggeration": 1.9, "cfg_weight": 0.0, "min_p": 0.9, "flow_guidance": 0.0}
     assert set(knobs) == set(engine.Options.model_fields)
     assert engine._wish(line(engine, repetition_penalty=5.0)).knobs.penalty == 5.0
-    unheard = {"repetition_penalty", "one_pass"}  # what is random repeats nothing; a whole line is one pass anyway
-    unheard |= {"exaggeration"} if engine.card.id == "chatterbox-multilingual" else set()  # moves it by too little
+    # What is random repeats nothing, a whole line is one pass anyway, and a mood moves a tiny network by too little:
+    # test_chatterbox_t3.py compares moods with upstream's.
+    unheard = {"repetition_penalty", "one_pass", "exaggeration"}
+    if "exaggeration" in knobs:
+        assert engine._wish(line(engine, exaggeration=1.9)).style.exaggeration == 1.9
     for name, value in knobs.items():
         if name not in unheard:
             assert not alike(alone(engine, line(engine, **{name: value})), plain), name
@@ -215,6 +270,69 @@ def test_a_line_that_does_not_end_is_a_runaway_worth_another_try(weights: Path, 
     assert last.error is not None
     assert (last.last, last.error.retryable) == (True, True)
     assert list(deck.ready()) == []
+
+
+def test_a_full_card_is_out_of_memory_and_the_deck_lives_on(english: Chatterbox) -> None:
+    import torch  # type: ignore[import-not-found,unused-ignore]
+
+    class Full:
+        """A decoder that finds no memory, once."""
+
+        def __init__(self, decoder: Any) -> None:
+            self.decoder, self.full = decoder, True
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.decoder, name)
+
+        def decode(self, wanted: Any) -> Any:
+            if self.full:
+                self.full = False
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return self.decoder.decode(wanted)
+
+    deck = ChatterboxDeck(english._parts, english.card, 1, english._wish)
+    deck._decoder = Full(deck._decoder)  # type: ignore[assignment,unused-ignore]
+    deck.admit(line(english))
+    with pytest.raises(Failure, match="no memory for 1 line") as error:
+        run(deck)
+    assert error.value.code == "out_of_memory"
+    assert alike(sound_of(run(deck)), alone(english, line(english)))
+
+
+def test_a_card_too_small_for_all_rows_gets_a_deck_of_fewer_and_one_too_small_for_any_says_so(
+    english: Chatterbox,
+) -> None:
+    import torch
+
+    class Tight:
+        """A thinker on a card with memory for so many lines."""
+
+        def __init__(self, most: int) -> None:
+            self.most = most
+
+        def decoder(self, room: int) -> Any:
+            if room > self.most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return english._parts.thinker.decoder(room)
+
+    for most, room in ((16, 16), (9, 4), (1, 1)):
+        parts = replace(english._parts, thinker=Tight(most))  # type: ignore[arg-type,unused-ignore]
+        assert ChatterboxDeck(parts, english.card, 16, english._wish).room == room
+    parts = replace(english._parts, thinker=Tight(0))  # type: ignore[arg-type,unused-ignore]
+    with pytest.raises(Failure, match="no memory for a single line"):
+        ChatterboxDeck(parts, english.card, 16, english._wish)
+
+
+def test_text_piece_by_piece_and_voices_it_does_not_have_are_refused(engine: Chatterbox) -> None:
+    with pytest.raises(Failure, match="not_supported"):
+        engine.open(1).feed("a", "more", last=True)
+    for voice, code in (
+        (Voice("nobody", "preset", "nobody"), "unknown_voice"),
+        (Voice("deep", "design", "deep", description="A deep voice."), "voice_unusable"),
+    ):
+        with pytest.raises(Failure) as error:
+            engine.prepare(voice)
+        assert error.value.code == code
 
 
 def test_a_text_that_is_too_long_or_says_nothing_is_refused_and_takes_no_place(engine: Chatterbox) -> None:
@@ -243,14 +361,24 @@ async def _heard(resident: Resident, given: Line) -> Samples:
     return join([piece.samples async for piece in resident.speak(given, Listener("stream"))])
 
 
-def test_a_folder_that_cannot_be_written_to_is_enough(weights: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_enough_and_nothing_is_fetched(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise AssertionError("something asked for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
     for name in KINDS:
         folder = tmp_path / name
         shutil.copytree(weights / name, folder)
         before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
         for path in (*folder.iterdir(), folder):
             path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
-        assert alone(loaded(folder), line(loaded(folder))).size
+        engine = loaded(folder)
+        given = line(engine)
+        assert alone(engine, replace(given, conditioning=engine.prepare(recording(2)))).size
+        assert engine.watermark() is not None
         folder.chmod(0o755)
         assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 

@@ -9,13 +9,19 @@ full size: the heads are sharpened so that the likeliest token is clear, and the
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from models.engines.chatterbox_upstream import lean
 from models.engines.shims import stand_ins
 
 SEED = 20_261_121
+KINDS = ("english", "multilingual", "turbo")
+THINKS = dict(zip(KINDS, ("t3_cfg.safetensors", "t3_mtl23ls_v2.safetensors", "t3_turbo_v1.safetensors"), strict=True))
+SINGS = dict(zip(KINDS, ("s3gen.safetensors", "s3gen.pt", "s3gen_meanflow.safetensors"), strict=True))
+ENDS = 100
+"""Tokens, four seconds, after which the lines of a model made alone end."""
 WIDTH, LAYERS = 64, 2
 PROMPT_TOKENS = 50
 """Of the voice in `conds.pt`: two seconds."""
@@ -27,18 +33,47 @@ TURBO_WORDS, TURBO_ALL = 50_257, 50_276
 """Of Turbo's tokenizer: GPT-2's, and with the tags."""
 
 
-def make(into: Path, *, full: bool = False, frames: int = 0) -> Path:
-    """The folder, with the three models in it. Lines end after about so many `frames`, where that is not 0."""
-    with stand_ins(), contextlib.nullcontext() if full else small():
-        _make(into, frames)
+def make(into: Path, *, full: bool = False, frames: int = 0, kinds: Sequence[str] = KINDS) -> Path:
+    """The folder, with the models in it. Lines end after about so many `frames`, where that is not 0."""
+    with contextlib.nullcontext() if full else small():
+        for kind in kinds:
+            _make(into / kind, kind, frames)
     return into
+
+
+def english(into: Path, *, full: bool = False) -> Path:
+    """One model, whose lines end by themselves, in the folder itself; so do the two below."""
+    return _alone(into, "english", full)
+
+
+def multilingual(into: Path, *, full: bool = False) -> Path:
+    return _alone(into, "multilingual", full)
+
+
+def turbo(into: Path, *, full: bool = False) -> Path:
+    return _alone(into, "turbo", full)
+
+
+def _alone(into: Path, kind: str, full: bool) -> Path:
+    return make(into, full=full, frames=ENDS, kinds=[kind]) / kind
+
+
+def upstream() -> Any:
+    """All of it, over those of its modules that the engine itself imports."""
+    with lean():
+        from chatterbox.models import s3gen, voice_encoder  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
+        from chatterbox.models.t3.inference import (  # type: ignore[import-not-found,unused-ignore]
+            alignment_stream_analyzer,  # noqa: F401
+        )
+    with stand_ins():
+        import chatterbox  # type: ignore[import-not-found,unused-ignore]
+    return chatterbox
 
 
 @contextlib.contextmanager
 def small() -> Iterator[None]:
     """Upstream's sizes made tiny, in this process, until it is left."""
-    with stand_ins():
-        import chatterbox  # type: ignore[import-not-found,unused-ignore]  # noqa: F401  all of it, once
+    upstream()
     from chatterbox.models.s3gen import s3gen  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.t3 import llama_configs  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.t3.inference import (  # type: ignore[import-not-found,unused-ignore]
@@ -80,35 +115,32 @@ def _shrink(undo: contextlib.ExitStack, module: Any, name: str, **sizes: Any) ->
     setattr(module, name, lambda *given, **named: real(*given, **{**named, **sizes}))
 
 
-def _make(into: Path, frames: int) -> None:
-    with stand_ins():
-        import chatterbox  # type: ignore[import-not-found,unused-ignore]  # noqa: F401  all of it, once
+def _make(folder: Path, kind: str, frames: int) -> None:
+    upstream()
     import torch  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.s3gen import S3Gen  # type: ignore[import-not-found,unused-ignore]
     from chatterbox.models.voice_encoder import VoiceEncoder  # type: ignore[import-not-found,unused-ignore]
     from safetensors.torch import save_file
 
-    english, multilingual, turbo = (into / name for name in ("english", "multilingual", "turbo"))
-    for folder in (english, multilingual, turbo):
-        folder.mkdir(parents=True)
+    folder.mkdir(parents=True)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(SEED)
-        hears, sings = VoiceEncoder(), _voiced(S3Gen())
-        save_file(_plain(hears), english / "ve.safetensors")
-        save_file(_plain(hears), turbo / "ve.safetensors")
-        torch.save(hears.state_dict(), multilingual / "ve.pt")
-        save_file(_plain(sings), english / "s3gen.safetensors")
-        torch.save(sings.state_dict(), multilingual / "s3gen.pt")
-        save_file(_plain(_voiced(S3Gen(meanflow=True))), turbo / "s3gen_meanflow.safetensors")
-        save_file(_plain(_thinker("english", frames)), english / "t3_cfg.safetensors")
-        save_file(_plain(_thinker("multilingual", frames)), multilingual / "t3_mtl23ls_v2.safetensors")
-        save_file(_plain(_thinker("turbo", frames)), turbo / "t3_turbo_v1.safetensors")
-        for folder, tokens in ((english, 150), (multilingual, 150), (turbo, 375)):
-            torch.save(_voice(tokens), folder / "conds.pt")
-    (multilingual / "Cangjie5_TC.json").write_text(json.dumps(CANGJIE), encoding="utf-8")
-    _letters(english / "tokenizer.json")
-    _letters(multilingual / "grapheme_mtl_merged_expanded_v1.json", [f"[{code}]" for code in LANGUAGES])
-    _bytes(turbo)
+        torch.manual_seed(SEED + KINDS.index(kind))
+        hears, sings = VoiceEncoder(), _voiced(S3Gen(meanflow=kind == "turbo"))
+        if kind == "multilingual":
+            torch.save(hears.state_dict(), folder / "ve.pt")
+            torch.save(sings.state_dict(), folder / SINGS[kind])
+        else:
+            save_file(_plain(hears), folder / "ve.safetensors")
+            save_file(_plain(sings), folder / SINGS[kind])
+        save_file(_plain(_thinker(kind, frames)), folder / THINKS[kind])
+        torch.save(_voice(375 if kind == "turbo" else 150), folder / "conds.pt")
+    if kind == "turbo":
+        _bytes(folder)
+    elif kind == "multilingual":
+        (folder / "Cangjie5_TC.json").write_text(json.dumps(CANGJIE), encoding="utf-8")
+        _letters(folder / "grapheme_mtl_merged_expanded_v1.json", [f"[{code}]" for code in LANGUAGES])
+    else:
+        _letters(folder / "tokenizer.json")
 
 
 def _plain(module: Any) -> dict[str, Any]:
