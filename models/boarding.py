@@ -86,7 +86,7 @@ def _prosper(state: State, load: float) -> bool:
     """Whether the started have enough in hand to be served in chunks that cost little: more, the fuller the deck."""
     rules = state.rules
     slacks = sorted(rider.slack for rider in state.riders if rider.guarded)
-    needed = rules.poor * min(1.0, (load - rules.light) / (rules.busy - rules.light))
+    needed = rules.poor * min(1.0, (load - rules.light) / (rules.full - rules.light))
     return not slacks or needed <= 0 or slacks[len(slacks) // 2] >= needed
 
 
