@@ -44,3 +44,5 @@ class Job:
     """Told where else it runs, as history keeps that: an endpoint's id and the job's there. Empty: there no more."""
     left: str = ""
     """What a process before this one was told so last."""
+    goes_on: bool = False
+    """Whether it is the next part of a conversation that was let in: it waits for its place and is not refused one."""

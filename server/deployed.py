@@ -68,7 +68,7 @@ class Deployed:
         self._begun = asyncio.ensure_future(self._background.start())
 
     async def perform(self, job: Job) -> AsyncGenerator[Event, None]:
-        if self._running >= self._most:
+        if self._running >= self._most and not job.goes_on:
             yield Failed(Failure("busy", "This server holds as many jobs as it can; try again in a moment."))
             return
         self._running += 1

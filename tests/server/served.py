@@ -43,7 +43,7 @@ Placed = tuple[House, Settings, Callable[[], Executor]]
 
 @asynccontextmanager
 async def executing(folder: Path, score: Score | None, **environment: str) -> AsyncIterator[Placed]:
-    async with standing(folder, score, **environment) as house:
+    async with standing(folder, score, None, **environment) as house:
         await house.manager.warm("tone")
 
         async def opening() -> Opened:
@@ -58,7 +58,7 @@ async def deployed(
 ) -> AsyncIterator[Placed]:
     """As if the house were a worker of RunPod's endpoint `ep`. The history that is asked for is the gateway's."""
     own = {name: environment.pop(name) for name in HISTORY if name in environment}
-    async with standing(folder, score, **environment) as house:
+    async with standing(folder, score, None, **environment) as house:
         await house.manager.warm("tone")
         with ControlPlane() as plane:
             near = {"runpod_api_key": "loopback", "endpoint_address": f"{plane.url}/v2"}

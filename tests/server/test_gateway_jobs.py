@@ -50,7 +50,7 @@ async def front(plane: ControlPlane, folder: Path, **more: Any) -> AsyncIterator
 async def worker(
     plane: ControlPlane, folder: Path, score: Score | None = None, **environment: str
 ) -> AsyncIterator[Inside]:
-    async with standing(folder, score, **environment) as house:
+    async with standing(folder, score, None, **environment) as house:
         await house.manager.warm("tone")
         async with working(plane, around(house).answer) as inside:
             yield inside

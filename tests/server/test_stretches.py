@@ -17,6 +17,7 @@ from tests.platform.inside import until
 from tests.server.gateways import Gateway, gateway
 
 SAID = "The first sentence is here. And the second one follows. "
+WORDS = [f"{word} " for word in SAID.split()]
 SLOW = Score(costs={"speak": Cost(start=0.05)})
 
 
@@ -37,10 +38,10 @@ async def heard(front: Gateway, job: Job) -> list[Event]:
 @pytest.mark.parametrize("format", ["wav", "mp3", "opus", "flac", "aac", "mulaw"])
 async def test_stretches_are_one_valid_file_of_any_format(tmp_path: Path, format: str) -> None:
     async with gateway(tmp_path) as front:
-        events = await heard(front, live(*SAID.split(" "), format=format))
-        plain = await heard(front, live(*SAID.split(" "), format="pcm"))
-    assert (type(events[0]), type(events[-1])) == (Started, Done)
-    assert isinstance(events[-1], Done)
+        events = await heard(front, live(*WORDS, format=format))
+        plain = await heard(front, live(*WORDS, format="pcm"))
+    assert isinstance(events[-1], Done), events
+    assert isinstance(events[0], Started)
     assert [event.seq for event in of(Audio, events)] == list(range(len(of(Audio, events))))
     audio = events[-1].answer["audio"]
     assert (audio["format"], audio["bytes"]) == (format, len(joined(events)))
