@@ -87,8 +87,6 @@ def main(arguments: Sequence[str], opened: Opening = opened, sdk: str = "") -> i
     try:
         settings = Settings.read()
         lines.set_up(settings.log_level, as_json=door != "hand")
-        if unbuilt := settings.unbuilt():
-            log.warning("set_but_not_built", extra={"variables": ",".join(unbuilt)})
         if settings.mode == "http":
             from server.serving import serve as serve_http
 

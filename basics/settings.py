@@ -1,7 +1,6 @@
 """The environment, read once into one frozen object and passed by argument. Nobody else reads it.
 
-Each field names its variable, its meaning and whether anything reads it yet: `docs/configuration.md` is made
-from here, and a variable that is set before what reads it is built is named in one line at start.
+Each field names its variable and its meaning: `docs/configuration.md` is made from here.
 """
 
 import os
@@ -9,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from basics.errors import Failure
@@ -38,9 +37,8 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Table = Annotated[dict[str, str], BeforeValidator(_table)]
 
 
-def _is(variable: str, default: Any, help: str, *, built: bool = True, shown: str = "", **bounds: Any) -> Any:
-    extra: dict[str, JsonValue] = {"built": built, "shown": shown}
-    return Field(default, alias=variable, description=help, json_schema_extra=extra, **bounds)
+def _is(variable: str, default: Any, help: str, *, shown: str = "", **bounds: Any) -> Any:
+    return Field(default, alias=variable, description=help, json_schema_extra={"shown": shown}, **bounds)
 
 
 class Settings(BaseModel):
@@ -184,11 +182,6 @@ class Settings(BaseModel):
         """Whether `auto` may choose the volume."""
         return self.audio_output_dir is not None or VOLUME.is_dir()
 
-    def unbuilt(self, environment: Mapping[str, str] | None = None) -> list[str]:
-        """Variables that are set although nothing reads them yet."""
-        given = os.environ if environment is None else environment
-        return [name for name, info in variables() if not _extra(info)["built"] and given.get(name)]
-
 
 def started_by(environment: Mapping[str, str] | None = None) -> Literal["hand", "queue", "realtime"]:
     """Who started this worker, in the order in which the SDK looks. Needed even where the settings cannot be read."""
@@ -207,11 +200,6 @@ def quieten_sdk() -> None:
 def variables() -> list[tuple[str, FieldInfo]]:
     """Each variable and what is said of it, in the order of the documentation."""
     return [(str(info.alias), info) for info in Settings.model_fields.values()]
-
-
-def _extra(info: FieldInfo) -> dict[str, Any]:
-    extra = info.json_schema_extra
-    return extra if isinstance(extra, dict) else {}
 
 
 def _first(wanted: Path, otherwise: Path) -> Path:

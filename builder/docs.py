@@ -31,8 +31,6 @@ def configuration() -> str:
             "a field of the request goes before a setting. An empty variable counts as absent. A wrong value ends the",
             "worker with code 2 and one line when it is run by hand; on the platform each job is answered with it.",
             "",
-            "_Not built yet_: nothing reads this variable so far; when it is set, one warning line at start names it.",
-            "",
             *_table(("variable", "default", "meaning"), rows),
         ]
     )
@@ -41,8 +39,7 @@ def configuration() -> str:
 def _setting(name: str, info: FieldInfo) -> tuple[str, ...]:
     extra: Mapping[str, Any] = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     default = str(extra.get("shown", "")) or shown(info.default)
-    later = "" if extra.get("built", True) else " _Not built yet._"
-    return f"`{name}`", default, f"{info.description}{later}"
+    return f"`{name}`", default, info.description or ""
 
 
 def shown(default: object) -> str:

@@ -39,6 +39,8 @@ class Berth:
     """Of sound, expected."""
     feed: Feed | None = None
     """Where a live line's text comes from."""
+    came: float = 0.0
+    """When it was first seen here."""
     aboard: bool = False
     left: bool = False
     """Nobody reads it any more."""
@@ -83,14 +85,15 @@ class Berths:
         self._arrivals.append(berth)
         return berth
 
-    def settle_in(self) -> list[Berth]:
-        """Lets in who arrived; those whose name is taken are returned."""
+    def settle_in(self, now: float = 0.0) -> list[Berth]:
+        """Lets in who arrived by `now`; those whose name is taken are returned."""
         doubles = []
         while self._arrivals:
             berth = self._arrivals.popleft()
             if berth.line.id in self._here:
                 doubles.append(berth)
             elif not berth.left:
+                berth.came = now
                 self._here[berth.line.id] = berth
                 self._served.setdefault(berth.listener, berth.order)
         return doubles
@@ -132,11 +135,11 @@ class Berths:
         for berth in self._here.values():
             leads = berth.listener not in due
             slack = berth.listener.slack(unread[berth.listener], now) if leads else due[berth.listener]
-            riders.append(self._rider(berth, leads, slack, ahead))
+            riders.append(self._rider(berth, leads, slack, now - berth.came, ahead))
             due[berth.listener] = slack + berth.rest
         return tuple(riders)
 
-    def _rider(self, berth: Berth, leads: bool, slack: float, ahead: float) -> Rider:
+    def _rider(self, berth: Berth, leads: bool, slack: float, waited: float, ahead: float) -> Rider:
         return Rider(
             line=berth.line.id,
             job=id(berth.listener),
@@ -148,6 +151,7 @@ class Berths:
             leads=leads,
             slack=slack,
             seconds=berth.rest,
+            waited=waited,
             held=berth.way.unread >= ahead,
             mute=berth.speechless,
         )

@@ -207,7 +207,7 @@ class Runner:
         for berth in self._berths:
             if berth.left:
                 self._let_go(berth)
-        for berth in self._berths.settle_in():
+        for berth in self._berths.settle_in(self._clock.now()):
             self._fail(berth, Failure("internal", "A line of this name is being spoken already."))
 
     def _admit(self, berth: Berth) -> None:

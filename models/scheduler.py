@@ -6,7 +6,6 @@ a thread or a clock.
 """
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -41,8 +40,10 @@ class Rules:
     """Of all time, what files are owed while streams want it too."""
     patience: float = 5.0
     """Time owed to files from which on they go before anybody."""
-    ease: float = 1.0
-    """In hand, from which on a started stream stays behind when a newcomer leads: its turn is shorter so."""
+    second: float = 0.16
+    """Sound of the smallest chunk after the first."""
+    wait: tuple[float, float] = (0.1, 0.5)
+    """Seconds after which a newcomer's first sound is due, on a deck with little to do and on a full one."""
     poor: float = 0.5
     """In hand of the middle one of the started, under which nobody new comes aboard a deck that has much to do:
     small chunks cost most, so who has little in hand would never have more."""
@@ -82,6 +83,8 @@ class Rider:
     """Seconds until its first missing sound would be missed."""
     seconds: float
     """Of sound still to come from it, about."""
+    waited: float = 0.0
+    """Seconds since it came."""
     held: bool = False
     """Whether enough of its sound lies unread."""
     mute: bool = False
@@ -119,6 +122,14 @@ class State:
     rules: Rules = Rules()
 
     @property
+    def wait(self) -> float:
+        """Seconds after which a newcomer's first sound is due."""
+        streams = len({rider.job for rider in self.riders if rider.stream})
+        load = self.costs.load(streams, self.side_by_side)
+        least, most = self.rules.wait
+        return least + (most - least) * min(1.0, max(0.0, (load - self.rules.light) / (1.0 - self.rules.light)))
+
+    @property
     def free(self) -> int:
         return self.room - sum(rider.aboard for rider in self.riders)
 
@@ -137,13 +148,13 @@ class Turn:
 
 def choose(state: State) -> Turn | None:
     """The next turn; None when no line aboard can move."""
-    wanted = _wanted(state)
-    movers = sorted((rider for rider in state.riders if rider.line in wanted), key=lambda rider: rank(state, rider))
+    offers = _offers(state)
+    movers = sorted((rider for rider in state.riders if rider.line in offers), key=lambda rider: rank(state, rider))
     if not movers:
         return None
     spare = spare_seconds(state)
-    lead = next((rider for rider in movers if _may_lead(state, rider, wanted[rider.line], spare)), movers[0])
-    return _turn(state, _fuller(state, lead, movers, wanted, spare), movers, wanted, spare)
+    lead = next((rider for rider in movers if _may_lead(state, rider, offers[rider.line], spare)), movers[0])
+    return _turn(state, lead, movers, offers, spare)
 
 
 def spare_seconds(state: State) -> float:
@@ -175,13 +186,11 @@ def settle(owed: float, seconds: float, files: int, rows: int, contended: bool, 
 
 
 def rank(state: State, rider: Rider) -> tuple[float, ...]:
-    """Overdue files, owed files, newcomers, streams without comfort, files, the rest: in this order."""
+    """Overdue files, owed files, streams without comfort and newcomers, files, the rest: in this order."""
     if not rider.stream:
-        band = 0 if state.owed > state.rules.patience else 1 if state.owed > 0 else 4
+        band = 0 if state.owed > state.rules.patience else 1 if state.owed > 0 else 3
         return (band, rider.served, rider.order)
-    if rider.newcomer:
-        return (2, rider.order)
-    return (3 if rider.slack < state.rules.comfort else 5, rider.slack, rider.order)
+    return (2 if rider.newcomer or rider.slack < state.rules.comfort else 4, _due(state, rider), rider.order)
 
 
 def overdue(state: State, rider: Rider) -> bool:
@@ -189,35 +198,27 @@ def overdue(state: State, rider: Rider) -> bool:
     return not rider.stream and state.owed > state.rules.patience
 
 
-def _may_lead(state: State, rider: Rider, work: Work, spare: float) -> bool:
+def _due(state: State, rider: Rider) -> float:
+    """Seconds until its next sound is due: a newcomer's is so after it came, the later the more the deck has to do."""
+    return state.wait - rider.waited if rider.newcomer else rider.slack
+
+
+def _may_lead(state: State, rider: Rider, works: Sequence[Work], spare: float) -> bool:
     if rider.guarded or overdue(state, rider):
         return True
+    work = _step(state, rider, works)
     return state.costs.of(work.stage, 1, work.least) <= spare
 
 
-def _fuller(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, Work], spare: float) -> Rider:
-    """Instead of a started stream one whose stage more rows want, while there is time: full turns are cheap turns."""
-    if not lead.guarded:
-        return lead
-    counts = Counter(wanted[rider.line].stage for rider in movers)
-    stage, count = counts.most_common(1)[0]
-    if min(count, state.rows) <= min(counts[wanted[lead.line].stage], state.rows):
-        return lead
-    other = next(rider for rider in movers if wanted[rider.line].stage == stage)
-    took = state.costs.of(stage, min(count, state.rows), wanted[other.line].least)
-    return other if took <= spare else lead
-
-
-def _wanted(state: State) -> dict[str, Work]:
-    """What each line aboard should do next: the latest stage that has a chunk's worth, else the earliest."""
+def _offers(state: State) -> dict[str, list[Work]]:
+    """What each line aboard could do next, the latest stage first."""
     at = {stage: index for index, stage in enumerate(state.stages)}
-    moving = {rider.line: rider for rider in state.riders if rider.aboard and not rider.held}
+    moving = {rider.line for rider in state.riders if rider.aboard and not rider.held}
     offers: dict[str, list[Work]] = {}
     for work in sorted(state.ready, key=lambda work: -at[work.stage]):
         if work.line in moving:
             offers.setdefault(work.line, []).append(work)
-    least = _lasting(state)
-    return {line: _chunk(state, least, moving[line], works) for line, works in offers.items()}
+    return offers
 
 
 def _lasting(state: State) -> float:
@@ -234,14 +235,21 @@ def _lasting(state: State) -> float:
     return least
 
 
-def _chunk(state: State, least: float, rider: Rider, works: Sequence[Work]) -> Work:
-    """The ramp: the first chunk as small as the engine speaks well, then growing with the sound in hand."""
+def _step(state: State, rider: Rider, works: Sequence[Work]) -> Work:
+    """The latest stage that has a chunk's worth, else the earliest as far as one needs it.
+
+    The ramp: the first chunk as small as the engine speaks well, then growing with the sound in hand.
+    """
     rules = state.rules
+    least = _lasting(state)
+    if rider.started:
+        least = max(least, rules.second)
     seconds = min(rules.chunk, max(least, rider.slack * rules.growth)) if rider.stream else rules.chunk
     work = next((work for work in works if work.seconds >= seconds), works[-1])
     if rider.guarded and rider.slack < rules.margin + _way_out(state, work, works[0]):
         work = works[0]
-    return _cut(work, seconds)
+    made = works[0].seconds if work is not works[0] else 0.0
+    return _cut(work, seconds - made)
 
 
 def _way_out(state: State, work: Work, out: Work) -> float:
@@ -251,27 +259,21 @@ def _way_out(state: State, work: Work, out: Work) -> float:
     )
 
 
-def _turn(state: State, lead: Rider, movers: Sequence[Rider], wanted: dict[str, Work], spare: float) -> Turn:
+def _turn(state: State, lead: Rider, movers: Sequence[Rider], offers: dict[str, list[Work]], spare: float) -> Turn:
     """The lead's stage, and whoever can go along without costing the started what they cannot spare."""
-    first = wanted[lead.line]
+    first = _step(state, lead, offers[lead.line])
     stage = first.stage
     due = lead.guarded or overdue(state, lead)
     limit = min(state.rules.turn, max(spare, _seconds(state, [_cut(first, _lasting(state))]) if due else 0.0))
     rows = _shrunk(state, [first], limit)
-    most = rows[0].size if _urgent(state, lead) else _ANY
-    along = [
-        rider
-        for rider in movers
-        if rider is not lead and wanted[rider.line].stage == stage and (not lead.newcomer or _joins(state, rider))
-    ]
-    # Who has time gives its row to a newcomer: full turns of the started would keep it out otherwise.
-    pressed = [rider for rider in along if _pressed(state, rider)]
-    rows += [_sized(wanted[rider.line], most) for rider in pressed][: state.rows - 1]
     # Where the started have their turn anyway, only what others add to it is taken from them.
     allowed = spare + (_seconds(state, rows) if lead.guarded else 0.0)
-    for rider in along:
-        more = [*rows, _sized(wanted[rider.line], most)]
-        if rider not in pressed and len(more) <= state.rows and (rider.guarded or _seconds(state, more) <= allowed):
+    for rider in movers:
+        work = next((work for work in offers[rider.line] if work.stage == stage), None)
+        if work is None or rider is lead or len(rows) >= state.rows:
+            continue
+        more = [*rows, _sized(work, rows[0].size)]
+        if rider.guarded or _seconds(state, more) <= allowed:
             rows = more
     return Turn(stage, tuple(_brisk(state, _shrunk(state, rows, limit))))
 
@@ -292,26 +294,8 @@ def _brisk(state: State, rows: list[Work]) -> list[Work]:
     return [_sized(work, size) for work in rows]
 
 
-def _joins(state: State, rider: Rider) -> bool:
-    """Whether it goes along when a newcomer leads: who is at ease stays behind, so that the turn is short."""
-    if rider.newcomer:
-        return True
-    return rider.slack < state.rules.ease if rider.stream else state.owed > 0
-
-
-def _pressed(state: State, rider: Rider) -> bool:
-    """A started stream that cannot wait for the turn after this one."""
-    chunk = state.costs.chunk(state.side_by_side, state.first)
-    return rider.guarded and rider.slack < state.rules.margin + state.rules.turn + 2 * chunk
-
-
 def _seconds(state: State, rows: Sequence[Work]) -> float:
     return state.costs.of(rows[0].stage, len(rows), max(work.size for work in rows))
-
-
-def _urgent(state: State, rider: Rider) -> bool:
-    """Whether others go no further than it does."""
-    return rider.newcomer or _pressed(state, rider)
 
 
 def _shrunk(state: State, rows: Sequence[Work], limit: float) -> list[Work]:

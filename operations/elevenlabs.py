@@ -8,12 +8,12 @@ them for the answer. Why so, and what else differs from the original, is told in
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import Field
 
 from basics.errors import Failure, printable
-from operations.inputs import told
+from operations.inputs import Told
 
 OUTPUT_FORMAT = re.compile(r"(?P<codec>[a-z]+3?)_(?P<rate>\d{4,5})(_(?P<bitrate>\d{2,3}))?")
 CODECS = {"mp3": "mp3", "pcm": "pcm", "wav": "wav", "ulaw": "mulaw", "alaw": "alaw", "opus": "opus"}
@@ -28,18 +28,6 @@ WORDS = {
 }
 """Their `status` where they have a word of their own; else it is our code."""
 THEIRS = {"model": "model_id", "language": "language_code", "voice": "voice_id", "speed": "voice_settings.speed"}
-
-
-class Told(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, protected_namespaces=())
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _in_our_words(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return handler(value)
-        except ValidationError as error:
-            raise told(error, list(cls.model_fields)) from None
 
 
 class VoiceSettings(Told):

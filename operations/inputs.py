@@ -3,7 +3,7 @@
 import difflib
 from typing import Any, Self
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from basics.errors import Failure
 from operations.fields import Shape
@@ -16,6 +16,20 @@ class Input(Shape):
     def parse(cls, given: Any) -> Self:
         try:
             return cls.model_validate(given)
+        except ValidationError as error:
+            raise told(error, list(cls.model_fields)) from None
+
+
+class Told(BaseModel):
+    """What a client of some other API sends, read as leniently as it is there; its mistakes are one Failure too."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, protected_namespaces=())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_our_words(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
         except ValidationError as error:
             raise told(error, list(cls.model_fields)) from None
 

@@ -7,13 +7,13 @@ and why, is told in docs/http.md.
 import base64
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import Field
 
 from basics.errors import Failure, printable
-from operations.inputs import told
-from operations.roll import Ask, speakers
+from operations.inputs import Told
+from operations.roll import Ask, Speaker, speakers
 
 PCM_RATE = 24_000
 """Clients take headerless sound to be so, whatever the model's own rate is."""
@@ -23,10 +23,8 @@ STATUSES = {422: 400, 501: 400}
 """What their clients take for the caller's mistake; they repeat whatever is 500 or more."""
 
 
-class SpeechRequest(BaseModel):
+class SpeechRequest(Told):
     """Their body. What is ours and not theirs is marked so; what neither has is refused by name."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
     input: str = Field(description="What to say.")
     model: str | None = Field(None, description="An id or an alias; the worker's default where it is left out.")
@@ -48,14 +46,6 @@ class SpeechRequest(BaseModel):
     seed: int | None = Field(None, description="Ours.")
     take: int | None = Field(None, description="Ours.")
     params: dict[str, Any] | None = Field(None, description="Ours. The model's own knobs.")
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _in_our_words(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return handler(value)
-        except ValidationError as error:
-            raise told(error, list(cls.model_fields)) from None
 
     @property
     def streams(self) -> bool:
@@ -140,18 +130,18 @@ async def models(ask: Ask) -> dict[str, Any]:
 
 
 async def model(ask: Ask, name: str) -> dict[str, Any]:
+    """Its voices as wyoming_openai reads Speaches': by `name`, which it then speaks with."""
     card, known = await speakers(ask, name)
     if not card["served"]:
         message = f"`{card['id']}` is served by the image of group `{card['group']}`, not by this worker."
         raise Failure("model_not_in_this_worker", message, field="model")
-    return model_object(name, card) | {"voices": [{"id": each.id, "name": each.name} for each in known]}
+    return model_object(name, card) | {"voices": [voice_object(each) | {"name": each.id} for each in known]}
 
 
 async def voices(ask: Ask, name: str | None = None) -> dict[str, Any]:
     """Everyone who speaks with the model, or with the worker's default."""
     card, known = await speakers(ask, name)
-    rows = [{"id": each.id, "name": each.name, "language": each.language} for each in known]
-    return {"model": card["id"], "voices": rows}
+    return {"model": card["id"], "voices": [voice_object(each) for each in known]}
 
 
 def model_object(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,6 +154,10 @@ def model_object(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
         "root": card["id"],
         "name": card["name"],
     }
+
+
+def voice_object(voice: Speaker) -> dict[str, Any]:
+    return {"id": voice.id, "name": voice.name, "language": voice.language}
 
 
 def _sse(event: Mapping[str, Any]) -> str:

@@ -23,6 +23,8 @@ class Speaker:
     description: str = ""
     own: bool = False
     """Whether it is one of the library's."""
+    recording: str = ""
+    """Under which id of the library its recording is heard, where it has one."""
 
 
 async def speakers(ask: Ask, model: str | None = None) -> tuple[dict[str, Any], list[Speaker]]:
@@ -35,14 +37,15 @@ async def speakers(ask: Ask, model: str | None = None) -> tuple[dict[str, Any], 
     if not card["clones"]:
         return card, presets
     taken = {each.id for each in presets}
-    return card, [*presets, *[_own(record, taken) for record in await _records(ask, card["id"])]]
+    return card, [*presets, *[_own(record, taken) for record in await records(ask, {"model": card["id"]})]]
 
 
-async def _records(ask: Ask, model: str) -> list[dict[str, Any]]:
+async def records(ask: Ask, filters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All of the library's voices that `voices.list` finds so."""
     found: list[dict[str, Any]] = []
     page = 1
     while True:
-        answer = await ask({"op": "voices.list", "model": model, "page": page, "page_size": PAGE})
+        answer = await ask({"op": "voices.list", **filters, "page": page, "page_size": PAGE})
         found += answer["voices"]
         if not answer["voices"] or len(found) >= answer["total"]:
             return found
@@ -54,4 +57,5 @@ def _own(record: Mapping[str, Any], taken: set[str]) -> Speaker:
     id = str(record["id"])
     name, language = str(record.get("name") or id), str(record.get("language") or "")
     about = str(record.get("description") or "")
-    return Speaker(f"library:{id}" if id in taken else id, name, language, description=about, own=True)
+    heard = "" if record.get("origin") == "conditionals" else id
+    return Speaker(f"library:{id}" if id in taken else id, name, language, "", about, own=True, recording=heard)

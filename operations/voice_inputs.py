@@ -37,7 +37,8 @@ class Consent(BaseModel):
 class CreateInput(Input):
     id: Id | None = None
     name: Name | None = None
-    reference: Reference = Field(repr=False)
+    reference: Reference | None = Field(None, repr=False)
+    conditionals: Recording | None = Field(None, repr=False, description="Chatterbox's own file, by reference.")
     transcript: Transcript | None = None
     language: Language | None = None
     tags: Tags | None = None

@@ -31,6 +31,7 @@ from voices.ledger import Change
 from voices.library import no_consent, unknown
 from voices.record import Record
 from voices.reference import Reference, take_in
+from voices.sources import collect, sources
 
 PAGE_BYTES = 400_000
 """Of one page as JSON, so that the stream shows it whole."""
@@ -41,6 +42,11 @@ async def create(job: Job, house: House) -> AsyncGenerator[Event, None]:
     id = asked.id or id_of(asked.name or "")
     if not id:
         raise Failure("invalid_input", "Give an `id`, or a `name` with a Latin letter or digit in it.", field="id")
+    if asked.conditionals is not None:
+        yield Done({"voice": (await _created_from_conditionals(asked, id, job, house)).told()})
+        return
+    if asked.reference is None:
+        raise Failure("invalid_input", "Give `reference`, or `conditionals`.", field="reference")
     if house.settings.require_consent and asked.consent is None:
         raise no_consent("Add who consented.", "consent")
     if not asked.replace:
@@ -58,6 +64,25 @@ async def create(job: Job, house: House) -> AsyncGenerator[Event, None]:
         consent=asked.consent.kept() if asked.consent else None,
     )
     yield Done({"voice": (await house.library.create(record, reference, asked.replace)).told()})
+
+
+async def _created_from_conditionals(asked: CreateInput, id: str, job: Job, house: House) -> Record:
+    given = {name for name in asked.model_fields_set if getattr(asked, name) is not None}
+    beside = sorted(given - {"op", "id", "conditionals", "replace", "s3"} - ({"name"} if asked.id is None else set()))
+    if beside:
+        message = f"A voice made from conditionals has an id and nothing else; leave out `{beside[0]}`."
+        raise Failure("not_supported", message, field=beside[0])
+    if house.settings.require_consent:
+        raise no_consent("Conditionals have no place for one.", "conditionals")
+    places = await asyncio.to_thread(reachable, house, asked.s3 if job.s3 is None else job.s3)
+    (source,) = sources(asked.conditionals, "conditionals")
+    data = await asyncio.to_thread(collect, source, places, job.cancel)
+    try:
+        return await house.library.create_from_conditionals(id, data, asked.replace)
+    except Failure as failure:
+        if failure.field == "voice":
+            failure.field = "conditionals"
+        raise
 
 
 async def list_voices(job: Job, house: House) -> AsyncGenerator[Event, None]:

@@ -51,7 +51,7 @@ def made(settings: Settings, executor: Callable[[], Executor]) -> FastAPI:
             allow_origins=list(settings.cors_origins),
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["X-Model", "X-Voice", "X-Sample-Rate"],
+            expose_headers=["X-Model", "X-Voice", "X-Sample-Rate", "X-Not-Applied", "Retry-After"],
         )
     body_bytes = int(settings.reference_mb * 1_000_000 * BASE64 * REFERENCES) + REST_BYTES
     app.add_middleware(Passage, prefix=settings.base_path, body_bytes=body_bytes)

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection, Request
 from basics.errors import Failure
 from basics.events import Audio, Done, Event, Failed, Started
 from operations.job import Job, Piece
+from operations.roll import Ask
 from server.executor import Executor
 
 if TYPE_CHECKING:
@@ -65,6 +66,13 @@ class Talk:
 async def answered(request: Request, input: Mapping[str, Any]) -> Done:
     """The answer of one operation. Raises its Failure."""
     return await attended(request, answer(executor_of(request), job_of(input)))
+
+
+def ask_of(request: Request) -> Ask:
+    async def ask(input: Mapping[str, Any]) -> dict[str, Any]:
+        return (await answered(request, input)).answer
+
+    return ask
 
 
 async def answer(executor: Executor, job: Job) -> Done:

@@ -1,29 +1,29 @@
-"""Who clones, and whose voices there are, asked through the operations: for dialects that are about cloned voices."""
+"""Who clones, asked through the operations: for dialects that are about cloned voices."""
 
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from basics.errors import Failure
-from server.asking import answered
+from server.asking import answer, answered, executor_of, job_of
+from server.executor import Executor
 
-PAGE = 500
 LONGEST_ID = 64
 
 
-async def cloning(request: Request) -> str | None:
-    """The server's default model if it clones, else the first one served that does."""
-    card = (await answered(request, {"op": "models.get"})).answer
-    if card["clones"]:
-        return str(card["id"])
-    found = (await answered(request, {"op": "models.list", "clones": True, "served": True})).answer["models"]
-    return str(found[0]["id"]) if found else None
+async def cloning(connection: HTTPConnection) -> str | None:
+    """The server's default model if it clones, else the first one served that does. Once found it stays the same."""
+    state = connection.app.state
+    known: str | None = getattr(state, "cloning", None)
+    if known is None:
+        state.cloning = known = await _found(executor_of(connection))
+    return known
 
 
-async def cloning_or_refused(request: Request) -> str:
-    model = await cloning(request)
+async def cloning_or_refused(connection: HTTPConnection) -> str:
+    model = await cloning(connection)
     if model is None:
         raise Failure(
             "not_supported",
@@ -31,19 +31,6 @@ async def cloning_or_refused(request: Request) -> str:
             hint="Serve a group that does, such as MODEL_GROUP=cloning, or MODEL_GROUP=pocket on a CPU.",
         )
     return model
-
-
-async def everyone(request: Request, filters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """All of the library's voices that `voices.list` finds so."""
-    found: list[dict[str, Any]] = []
-    page = 1
-    while True:
-        asked = {"op": "voices.list", **filters, "page": page, "page_size": PAGE}
-        answer = (await answered(request, asked)).answer
-        found += answer["voices"]
-        if not answer["voices"] or len(found) >= answer["total"]:
-            return found
-        page += 1
 
 
 async def named(request: Request, asked: Mapping[str, Any], id: str) -> dict[str, Any]:
@@ -56,3 +43,11 @@ async def named(request: Request, asked: Mapping[str, Any], id: str) -> dict[str
             raise
     other = f"{id[: LONGEST_ID - 9]}-{uuid.uuid4().hex[:8]}"
     return dict((await answered(request, {**asked, "id": other})).answer["voice"])
+
+
+async def _found(executor: Executor) -> str | None:
+    card = (await answer(executor, job_of({"op": "models.get"}))).answer
+    if card["clones"]:
+        return str(card["id"])
+    listed = (await answer(executor, job_of({"op": "models.list", "clones": True, "served": True}))).answer
+    return next((str(each["id"]) for each in listed["models"]), None)

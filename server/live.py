@@ -6,7 +6,7 @@ Knows no dialect: whoever opens a conversation says what messages mean and how e
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -129,17 +129,3 @@ class Conversation:
         finally:
             if self._contexts.get(context, (None,))[0] is text:
                 del self._contexts[context]
-
-
-async def messages(socket: WebSocket) -> AsyncIterator[dict[str, Any]]:
-    """The client's messages until it hangs up. Raises `invalid_input` for what is no JSON object."""
-    while True:
-        try:
-            message = await socket.receive_json()
-        except WebSocketDisconnect:
-            return
-        except (ValueError, KeyError):
-            raise Failure("invalid_input", "A message is a JSON object, sent as text.") from None
-        if not isinstance(message, dict):
-            raise Failure("invalid_input", "A message is a JSON object, sent as text.")
-        yield message

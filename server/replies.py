@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -38,9 +39,14 @@ def content_type(format: str) -> str:
     return FORMATS[format].content_type
 
 
-def spoke(model: str, voice: str) -> dict[str, str]:
+def spoke(model: str, voice: str, sample_rate: int) -> dict[str, str]:
     """Headers that say who spoke."""
-    return {"X-Model": model, "X-Voice": voice.encode("latin-1", "replace").decode("latin-1")}
+    name = voice.encode("latin-1", "replace").decode("latin-1")
+    return {"X-Model": model, "X-Voice": name, "X-Sample-Rate": str(sample_rate)}
+
+
+def speaks(talk: Talk) -> dict[str, str]:
+    return spoke(talk.started.model, talk.started.voice, talk.started.sample_rate)
 
 
 class Streamed(Response):
@@ -80,8 +86,7 @@ class Streamed(Response):
 
 def sound(talk: Talk, headers: Mapping[str, str] | None = None) -> Streamed:
     """A stream of speech as the body."""
-    said = spoke(talk.started.model, talk.started.voice) | {"X-Sample-Rate": str(talk.started.sample_rate)}
-    return Streamed(bodies(talk), content_type(talk.started.format), said | dict(headers or {}))
+    return Streamed(bodies(talk), content_type(talk.started.format), speaks(talk) | dict(headers or {}))
 
 
 async def bodies(talk: Talk) -> AsyncGenerator[bytes, None]:
@@ -93,9 +98,8 @@ async def bodies(talk: Talk) -> AsyncGenerator[bytes, None]:
 def file(done: Done, headers: Mapping[str, str] | None = None) -> Response:
     """A finished file as the body."""
     audio = done.answer["audio"]
-    said = spoke(str(done.answer.get("model", "")), str(done.answer.get("voice", "")))
-    said |= {"X-Sample-Rate": str(audio["sample_rate"])} | dict(headers or {})
-    return Response(done.data or b"", 200, said, content_type(audio["format"]))
+    said = spoke(str(done.answer.get("model", "")), str(done.answer.get("voice", "")), audio["sample_rate"])
+    return Response(done.data or b"", 200, said | dict(headers or {}), content_type(audio["format"]))
 
 
 def complaint(failure: Failure, body: Any) -> JSONResponse:
@@ -106,9 +110,39 @@ def complaint(failure: Failure, body: Any) -> JSONResponse:
     return JSONResponse(body, failure.status, headers)
 
 
+class Fault(BaseModel):
+    code: str
+    message: str
+    field: str | None = None
+    hint: str | None = None
+    position: int | None = None
+    retryable: bool
+
+
+class Plain(BaseModel):
+    error: Fault
+
+
 def plain(failure: Failure) -> Response:
-    """The contract's own shape, where no dialect claims the route."""
+    """The contract's own shape, of routes that have none of another's."""
     return complaint(failure, {"error": failure.as_dict()})
+
+
+class Detail(BaseModel):
+    detail: str
+
+
+def detailed(failure: Failure) -> Response:
+    """As FastAPI itself tells errors, which dialects of servers built on it have kept."""
+    return complaint(failure, {"detail": " ".join(filter(None, (failure.message, failure.hint)))})
+
+
+def faults(body: Any) -> dict[int | str, dict[str, Any]]:
+    """What a dialect's routes declare of their errors."""
+    return {
+        "4XX": {"model": body, "description": "What is wrong with the request, or 429: too much at once"},
+        "5XX": {"model": body, "description": "What keeps the worker from it"},
+    }
 
 
 def shaped(shape: Complaint) -> type[APIRoute]:

@@ -1,41 +1,86 @@
-"""Messages to one client on a socket, until all are told or it is gone. A client that takes nothing is let go."""
+"""One client on a socket: what it says, and what it is told, until all is told or it is gone.
+
+Knows no dialect. A client that takes nothing for long is let go.
+"""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from basics.errors import Failure
 from server.replies import STALL_SECONDS
 
 log = logging.getLogger("worker.server")
 
 Message = Mapping[str, Any] | bytes
+T = TypeVar("T")
 GONE = (WebSocketDisconnect, RuntimeError, TimeoutError, OSError)
 """What a send raises when nobody is there any more."""
 POLICY = 1008
+MOST_WAITING = 8
+"""Messages of one client that wait for their turn. Above it the socket is not read: the client has to wait."""
+
+
+async def messages(socket: WebSocket) -> AsyncIterator[dict[str, Any]]:
+    """The client's messages until it hangs up. Raises `invalid_input` for what is no JSON object."""
+    while True:
+        try:
+            message = await socket.receive_json()
+        except WebSocketDisconnect:
+            return
+        except (ValueError, KeyError):
+            raise Failure("invalid_input", "A message is a JSON object, sent as text.") from None
+        if not isinstance(message, dict):
+            raise Failure("invalid_input", "A message is a JSON object, sent as text.")
+        yield message
 
 
 async def tell(socket: WebSocket, messages: AsyncGenerator[Message, None]) -> bool:
-    """Whether the client was there to the end. What it says meanwhile is not read."""
-    telling = asyncio.ensure_future(_tell(socket, messages))
-    leaving = asyncio.ensure_future(_left(socket))
-    try:
-        await asyncio.wait({telling, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return telling.done() and telling.result()
-    finally:
-        for task in (telling, leaving):
-            task.cancel()
-        await asyncio.gather(telling, leaving, return_exceptions=True)
+    """Whether the client was there to the end. What it says meanwhile is thrown away."""
+    async with _until(_left(socket)) as gone:
+        return bool(await _unless(gone, _tell(socket, messages)))
+
+
+async def in_turn(socket: WebSocket, answer: Callable[[dict[str, Any]], AsyncGenerator[Message, None]]) -> None:
+    """Answers each message to its end before the next, until the client hangs up, which ends the answer too.
+
+    Raises `invalid_input` at what is no JSON object, once all before it is answered.
+    """
+    waiting: asyncio.Queue[dict[str, Any] | Failure] = asyncio.Queue(MOST_WAITING)
+    async with _until(_heard(socket, waiting)) as gone:
+        while (message := await _unless(gone, waiting.get())) is not None:
+            if isinstance(message, Failure):
+                raise message
+            if not await _unless(gone, _tell(socket, answer(message))):
+                return
+
+
+async def refuse(socket: WebSocket, message: Mapping[str, Any]) -> None:
+    """The last word, if the client is there to hear it."""
+    with contextlib.suppress(*GONE):
+        await socket.send_json(message)
+    await part(socket, POLICY)
 
 
 async def part(socket: WebSocket, code: int = 1000) -> None:
     """Hangs up, if the client has not."""
     with contextlib.suppress(*GONE):
         await socket.close(code)
+
+
+async def _heard(socket: WebSocket, waiting: asyncio.Queue[dict[str, Any] | Failure]) -> None:
+    """Ends when the client is gone."""
+    try:
+        async for message in messages(socket):
+            await waiting.put(message)
+    except Failure as failure:
+        await waiting.put(failure)
+        await _left(socket)
 
 
 async def _tell(socket: WebSocket, messages: AsyncGenerator[Message, None]) -> bool:
@@ -58,3 +103,25 @@ async def _left(socket: WebSocket) -> None:
         while True:
             if (await socket.receive())["type"] == "websocket.disconnect":
                 return
+
+
+@contextlib.asynccontextmanager
+async def _until(leaving: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """What ends when the client is gone, for as long as the block lasts."""
+    gone = asyncio.ensure_future(leaving)
+    try:
+        yield gone
+    finally:
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+
+
+async def _unless(gone: asyncio.Task[None], work: Coroutine[Any, Any, T]) -> T | None:
+    """The work's result; None, and the work given up, where the client is gone first."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -5,6 +5,7 @@ the filters.
 """
 
 from itertools import pairwise
+from math import gcd
 from typing import Any, Literal, Self
 
 import av
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 
 from basics.audio import Samples
 
+PHASES = 10
+"""Filters of a resampler at most, as a power of two."""
+
 
 class Chain:
     def __init__(self, rate: int, *steps: tuple[str, str], kind: Literal["flt", "dbl"] = "flt") -> None:
@@ -21,6 +25,7 @@ class Chain:
         self._rate, self._kind, self._fed = rate, kind, 0
         self._type: type[np.floating[Any]] = np.float32 if kind == "flt" else np.float64
         self._graph = Graph()
+        self._graph.threads = 1  # Else each graph starts a pool of its own, for filters that use one thread.
         nodes = [self._graph.add_abuffer(sample_rate=rate, format=kind, layout="mono")]
         nodes += [self._graph.add(name, arguments) for name, arguments in steps]
         nodes += [self._graph.add("aformat", f"sample_fmts={kind}"), self._graph.add("abuffersink")]
@@ -29,9 +34,12 @@ class Chain:
         self._graph.configure()
 
     @classmethod
-    def resampler(cls, source_rate: int, rate: int) -> Self:
-        """Holds back 32 samples of the slower rate: soxr's stream holds 38 to 75 ms, over half of what a stream may."""
-        settings = "filter_size=64:phase_shift=10:linear_interp=1:exact_rational=1:cutoff=0.95"
+    def resampler(cls, source_rate: int, rate: int, taps: int = 64) -> Self:
+        """Holds back half of its taps, at the slower rate: soxr's stream holds 38 to 75 ms, over half of what a
+        stream may."""
+        # Where every phase has its own filter nothing lies between two, and looking there takes half as long again.
+        between = int(rate // gcd(source_rate, rate) > 2**PHASES)
+        settings = f"filter_size={taps}:phase_shift={PHASES}:linear_interp={between}:exact_rational=1:cutoff=0.95"
         return cls(source_rate, ("aresample", f"{rate}:{settings}:filter_type=kaiser:kaiser_beta=9"))
 
     def feed(self, samples: NDArray[Any]) -> NDArray[Any]:

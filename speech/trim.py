@@ -4,9 +4,11 @@ It goes by the level of frames of ten milliseconds, so what comes out does not d
 Silence inside a line stays. It knows nothing of pauses; `joins.py` puts those between lines.
 """
 
+from collections import deque
+
 import numpy as np
 
-from basics.audio import Samples, join, to_db
+from basics.audio import Samples, join
 
 FRAME_SECONDS = 0.01
 LEAD_FRAMES, TAIL_FRAMES = 4, 10
@@ -44,27 +46,30 @@ class Trim:
         waiting = np.concatenate([self._rest, samples])
         whole = waiting.size - waiting.size % self._frame
         self._rest = waiting[whole:]
-        return join([part for frame in waiting[:whole].reshape(-1, self._frame) for part in self._take(frame)])
+        frames = waiting[:whole].reshape(-1, self._frame)
+        return join(
+            [part for frame, level in zip(frames, levels_db(frames), strict=True) for part in self._take(frame, level)]
+        )
 
     def finish(self) -> Samples:
         """The end of the speech. A line of silence, or of steady noise, gives nothing."""
-        parts = self._take(self._rest) if self._rest.size else []
+        parts = self._take(self._rest, *levels_db(self._rest[None])) if self._rest.size else []
         if self._lead is not None:
             parts += self._speak(self._lead.finish())
         return join([*parts, *self._tail.finish()])
 
-    def _take(self, frame: Samples) -> list[Samples]:
+    def _take(self, frame: Samples, level: float) -> list[Samples]:
         if self._lead is None:
-            return self._tail.feed(frame)
-        return self._speak(self._lead.feed(frame))
+            return self._tail.feed(frame, level)
+        return self._speak(self._lead.feed(frame, level))
 
-    def _speak(self, frames: list[Samples]) -> list[Samples]:
+    def _speak(self, frames: list[tuple[Samples, float]]) -> list[Samples]:
         """What the lead lets through once it has found the onset."""
         if not frames or self._lead is None:
             return []
         self._tail.noise = self._lead.noise
         self.skipped, self._lead = self._lead.skipped, None
-        return [part for frame in frames for part in self._tail.feed(frame)]
+        return [part for frame, level in frames for part in self._tail.feed(frame, level)]
 
 
 class Lead:
@@ -77,9 +82,9 @@ class Lead:
         self._frames: list[Samples] = []
         self._levels: list[float] = []
 
-    def feed(self, frame: Samples) -> list[Samples]:
+    def feed(self, frame: Samples, level: float) -> list[tuple[Samples, float]]:
         self._frames.append(frame)
-        self._levels.append(max(FLOOR_DB, level_db(frame)))
+        self._levels.append(level)
         if self._levels[-1] >= VOICED_DB:
             return self._open(self._onset())
         if len(self._frames) < LOOK_FRAMES:
@@ -89,7 +94,7 @@ class Lead:
         self._drop(1)
         return []
 
-    def finish(self) -> list[Samples]:
+    def finish(self) -> list[tuple[Samples, float]]:
         """A line so quiet that it never was certain."""
         return self._open(self._first_over_noise()) if self._frames and self._varies() else []
 
@@ -112,9 +117,9 @@ class Lead:
                 first = index
         return first
 
-    def _open(self, onset: int) -> list[Samples]:
+    def _open(self, onset: int) -> list[tuple[Samples, float]]:
         self._drop(max(0, onset - LEAD_FRAMES))
-        return self._frames
+        return list(zip(self._frames, self._levels, strict=True))
 
     def _drop(self, count: int) -> None:
         self.skipped += sum(frame.size for frame in self._frames[:count])
@@ -128,10 +133,10 @@ class Tail:
         self.noise = FLOOR_DB
         self._held: list[Samples] = []
         self._loudest = FLOOR_DB
-        self._recent: list[float] = []
+        self._recent: deque[float] = deque(maxlen=NOISE_EVIDENCE_FRAMES)
 
-    def feed(self, frame: Samples) -> list[Samples]:
-        if self._speaks(max(FLOOR_DB, level_db(frame))):
+    def feed(self, frame: Samples, level: float) -> list[Samples]:
+        if self._speaks(level):
             given, self._held = [*self._held, frame], []
             return given
         self._held.append(frame)
@@ -147,10 +152,12 @@ class Tail:
 
     def _hear_noise(self, level: float) -> None:
         """What is low, and steady for longer than a fricative."""
-        self._recent = [*self._recent, level][-NOISE_EVIDENCE_FRAMES:]
-        lowest, highest = min(self._recent), max(self._recent)
-        steady, low = highest < lowest + STEADY_DB, highest < self._loudest - NOISE_RANGE_DB
-        if steady and low and len(self._recent) == NOISE_EVIDENCE_FRAMES:
+        self._recent.append(level)
+        low = self._loudest - NOISE_RANGE_DB
+        if level >= low or len(self._recent) < NOISE_EVIDENCE_FRAMES:
+            return
+        highest = max(self._recent)
+        if highest < min(low, min(self._recent) + STEADY_DB):
             self.noise = float(np.median(self._recent))
 
 
@@ -159,6 +166,7 @@ def over_noise(noise_db: float) -> float:
     return noise_db + (NOISE_DB if noise_db > FLOOR_DB else 1.0)
 
 
-def level_db(frame: Samples) -> float:
-    """About its own mean: a constant offset is no sound."""
-    return to_db(float(np.std(frame, dtype=np.float64)))
+def levels_db(frames: Samples) -> list[float]:
+    """Of each row, about its own mean: a constant offset is no sound."""
+    deviations = np.std(frames, axis=1, dtype=np.float64)
+    return [max(FLOOR_DB, level) for level in (20 * np.log10(np.maximum(deviations, 1e-6))).tolist()]

@@ -102,13 +102,6 @@ def test_by_hand_what_is_no_job_ends_with_two_and_one_line(wrong: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_variable_that_nothing_reads_yet_is_named_in_one_line() -> None:
-    done = by_hand("--test_input", asked(do="fail"), MODELS_FILE="secret.yaml", CORS_ORIGINS="secret")
-    [line] = [line for line in done.stderr.splitlines() if "set_but_not_built" in line]
-    assert "MODELS_FILE,CORS_ORIGINS" in line
-    assert "secret" not in line
-
-
 @pytest.mark.slow
 def test_the_sdks_server_answers_with_the_list_or_says_that_the_job_failed() -> None:
     with Worker(None, "--rp_serve_api", "--rp_api_port", "0", "--rp_api_host", "127.0.0.1") as worker:

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save
 
 from basics.errors import Failure
 
@@ -79,6 +80,15 @@ def read(id: str, name: str, data: bytes) -> Arrays:
         return _checked(found)
     except ValueError as error:
         raise _unusable(id, str(error)) from None
+
+
+def anew(id: str, data: bytes) -> bytes:
+    """What a file of either kind says, as `.safetensors` that any worker reads. Raises what `read` does."""
+    return save(read(id, ".pth" if data.startswith(ZIP) else ".safetensors", data))
+
+
+ZIP = b"PK"
+"""How torch's files begin. `.safetensors` begins with a length, and `{` after it."""
 
 
 def _of_safetensors(id: str, data: bytes) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """Files that somebody just put among the voices: which belong together, and whose voice they are.
 
-Pure: names in, findings out. `<id>.wav` and its like are recordings, `<id>.txt` what is said in one. Chatterbox's
-conditionals (`<id>.pt`, `.pth`, `.safetensors`) are told apart and never opened: no engine here reads them.
+Pure: names in, findings out. `<id>.wav` and its like are recordings, `<id>.txt` what is said in one, `<id>.pt`, `.pth`
+and `.safetensors` Chatterbox's conditionals.
 """
 
 from collections.abc import Iterable

@@ -69,6 +69,15 @@ class Ledger:
                 return self._settled(mine, etag, known)
         return self.adopt(record, sound)
 
+    def place(self, id: str, name: str, data: bytes, replace: bool) -> None:
+        """A file as if somebody had put it there. Raises `voice_exists`."""
+        if replace:
+            self.delete(id)
+        try:
+            self._objects.put(name, data, "application/octet-stream", if_absent=True)
+        except Conflict:
+            raise exists(id) from None
+
     def amend(self, id: str, change: Change) -> Record | None:
         """What the library found out by itself: the voice is still whose it was. None where there is none any more.
 

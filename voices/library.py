@@ -18,7 +18,7 @@ from basics.settings import Settings
 from store.objects import Objects
 from voices.adopting import adopted
 from voices.census import Census, Seen, still
-from voices.conditionals import FILE_BYTES, read
+from voices.conditionals import FILE_BYTES, anew, read
 from voices.describing import FOUND, described, sound_of, voice_of
 from voices.dropped import Dropped
 from voices.kept import Kept
@@ -164,6 +164,17 @@ class Library:
         fresh = await asyncio.to_thread(described, record, reference, self._transcriber.ready())
         made = await asyncio.to_thread(self._ledger.create, fresh, sound_of(reference), replace)
         self._scribe.take_up(made, now=True)
+        return made
+
+    async def create_from_conditionals(self, id: str, data: bytes, replace: bool = False) -> Record:
+        """Chatterbox's own file, judged and kept as one that somebody put there: it has an id and nothing else."""
+        if not replace:
+            await self.check_free(id)
+        judged = await asyncio.to_thread(anew, id, data)
+        await asyncio.to_thread(self._ledger.place, id, f"{id}.safetensors", judged, replace)
+        await asyncio.to_thread(self._census.refresh)
+        if (made := await self.record(id)) is None:
+            raise unknown(id)  # deleted meanwhile
         return made
 
     async def update(self, id: str, change: Change, reference: Reference | None = None) -> Record:

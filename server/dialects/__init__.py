@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from server.dialects import elevenlabs, elevenlabs_live, live, openai, openspeakers, runpod, upkeep
+from server.dialects import chatterbox, elevenlabs, elevenlabs_live, live, openai, openspeakers, runpod, upkeep, xtts
 
 TABLE: tuple[APIRouter, ...] = (
     upkeep.router,
@@ -10,7 +10,10 @@ TABLE: tuple[APIRouter, ...] = (
     runpod.router,
     elevenlabs.router,
     elevenlabs_live.router,
-    openspeakers.router,
+    *openspeakers.ROUTERS,
+    chatterbox.router,
+    chatterbox.sockets,
+    xtts.router,
     live.router,
 )
 """No two claim one route: a test compares them."""

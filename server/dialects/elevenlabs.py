@@ -16,10 +16,10 @@ from starlette.responses import JSONResponse, Response
 from basics.errors import Failure
 from operations import elevenlabs
 from operations.elevenlabs import SpeechRequest, Spoken
-from operations.roll import Ask, Speaker, speakers
+from operations.roll import Speaker, speakers
 from server import keys
-from server.asking import Talk, answered, streamed
-from server.replies import Streamed, complaint, file, shaped, sound, spoke
+from server.asking import Talk, answered, ask_of, streamed
+from server.replies import Streamed, complaint, faults, file, shaped, sound, speaks, spoke
 
 
 class Detail(BaseModel):
@@ -66,10 +66,7 @@ router = APIRouter(
     tags=["ElevenLabs"],
     route_class=shaped(error),
     dependencies=[Depends(keys.checked)],
-    responses={
-        "4XX": {"model": ErrorBody, "description": "What is wrong with the request, or 429: too much at once"},
-        "5XX": {"model": ErrorBody, "description": "What keeps the worker from it"},
-    },
+    responses=faults(ErrorBody),
 )
 SPOKEN: dict[int | str, dict[str, Any]] = {
     200: {
@@ -138,9 +135,9 @@ async def stream(request: Request, order: Ordered) -> Response:
 )
 async def convert_with_timestamps(request: Request, order: Ordered) -> Response:
     done = await answered(request, order.input | {"delivery": "inline"})
-    said = spoke(str(done.answer["model"]), str(done.answer["voice"])) | order.headers
+    said = spoke(str(done.answer["model"]), str(done.answer["voice"]), done.answer["audio"]["sample_rate"])
     heard = elevenlabs.alignment(elevenlabs.spoken(done.answer["segments"]))
-    return JSONResponse(timed(done.data or b"", heard), headers=said)
+    return JSONResponse(timed(done.data or b"", heard), headers=said | order.headers)
 
 
 @router.post(
@@ -151,7 +148,7 @@ async def convert_with_timestamps(request: Request, order: Ordered) -> Response:
 )
 async def stream_with_timestamps(request: Request, order: Ordered) -> Response:
     talk = await streamed(request, order.input)
-    return Streamed(lines(talk), "application/json", spoke(talk.started.model, talk.started.voice) | order.headers)
+    return Streamed(lines(talk), "application/json", speaks(talk) | order.headers)
 
 
 async def lines(talk: Talk) -> AsyncGenerator[bytes, None]:
@@ -180,12 +177,12 @@ def timed(data: bytes, heard: dict[str, list[Any]] | None) -> dict[str, Any]:
 
 @router.get("/v1/voices", response_model=Voices, summary="Who speaks with the default model")
 async def voices(request: Request) -> dict[str, Any]:
-    return {"voices": [voice_object(each) for each in (await speakers(asking(request)))[1]]}
+    return {"voices": [voice_object(each) for each in (await speakers(ask_of(request)))[1]]}
 
 
 @router.get("/v1/voices/{voice_id}", response_model=Voice, summary="One voice")
 async def voice(request: Request, voice_id: str) -> dict[str, Any]:
-    card, known = await speakers(asking(request))
+    card, known = await speakers(ask_of(request))
     found = next((each for each in known if each.id == voice_id), None)
     if found is None:
         raise Failure("unknown_voice", f"{card['id']} has no voice `{voice_id[:64]}`.", field="voice")
@@ -202,10 +199,3 @@ def voice_object(voice: Speaker) -> dict[str, Any]:
         "preview_url": None,
         "labels": {name: value for name, value in labels.items() if value},
     }
-
-
-def asking(request: Request) -> Ask:
-    async def ask(input: Mapping[str, Any]) -> dict[str, Any]:
-        return (await answered(request, input)).answer
-
-    return ask

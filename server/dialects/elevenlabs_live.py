@@ -14,15 +14,16 @@ from pydantic import Field
 from basics.errors import Failure
 from basics.events import Audio, Done, Event, Failed
 from operations import elevenlabs
-from operations.elevenlabs import Spoken, Told, VoiceSettings
+from operations.elevenlabs import Spoken, VoiceSettings
+from operations.inputs import Told
 from server import keys
-from server.live import Conversation, messages
+from server.live import Conversation
+from server.sockets import POLICY, messages
 
 router = APIRouter(tags=["ElevenLabs"])
 
 ALONE = ""
 """The one context of a socket that has no names for them."""
-POLICY = 1008
 MOST_IDLE_SECONDS = 180.0
 
 

@@ -7,24 +7,23 @@ import base64
 from typing import Any, Literal
 
 from fastapi import APIRouter, WebSocket
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from basics.errors import Failure
 from basics.events import Audio, Done, Event, Failed, Started
+from operations.inputs import Told
 from operations.queue import plain
 from server import keys
-from server.live import Conversation, messages
+from server.live import Conversation
+from server.sockets import POLICY, messages
 
 router = APIRouter(tags=["live"])
 
 IDLE_SECONDS = 180.0
-POLICY, BROKEN = 1008, 1011
 
 
-class Message(BaseModel):
+class Message(Told):
     """What a client may send. The first message of a context says how it is spoken."""
-
-    model_config = ConfigDict(extra="forbid")
 
     context_id: str = Field("", max_length=128)
     text: str = Field("", max_length=50_000)
@@ -86,7 +85,7 @@ async def stream(socket: WebSocket) -> None:
     allowed = False
     try:
         async for raw in messages(socket):
-            message = parsed(raw)
+            message = Message.model_validate(raw)
             if not allowed:
                 keys.admitted(socket, message.xi_api_key)
                 allowed = True
@@ -119,12 +118,3 @@ async def obeyed(conversation: Conversation, message: Message) -> None:
         await conversation.write(context, message.text, flush=message.flush)
     if message.close_context:
         conversation.end(context)
-
-
-def parsed(raw: dict[str, Any]) -> Message:
-    try:
-        return Message.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise Failure("invalid_input", f"`{field}`: {first['msg']}.", field=field) from None

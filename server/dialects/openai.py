@@ -1,6 +1,6 @@
 """OpenAI's speech API, with and without `/v1`. What their bodies and objects mean is in `operations/openai`."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -11,10 +11,9 @@ from starlette.responses import Response
 from basics.errors import Failure
 from operations import openai
 from operations.openai import SpeechRequest
-from operations.roll import Ask
 from server import keys
-from server.asking import Talk, answered, streamed
-from server.replies import Streamed, complaint, file, shaped, sound, spoke
+from server.asking import Talk, answered, ask_of, streamed
+from server.replies import Streamed, complaint, faults, file, shaped, sound, speaks
 
 
 class Fault(BaseModel):
@@ -45,7 +44,7 @@ class Model(Named):
 
 
 class ModelWithVoices(Model):
-    voices: list[Named]
+    voices: list[Speaker]
 
 
 class Models(BaseModel):
@@ -67,10 +66,6 @@ def error(failure: Failure) -> Response:
     return answer
 
 
-FAULTS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": ErrorBody, "description": "What is wrong with the request, or 429: too much at once"},
-    "5XX": {"model": ErrorBody, "description": "What keeps the worker from it"},
-}
 SPOKEN: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Sound as it is made, in the format asked for; or events for `stream_format: sse`",
@@ -84,7 +79,9 @@ SPOKEN: dict[int | str, dict[str, Any]] = {
     }
 }
 
-router = APIRouter(tags=["OpenAI"], route_class=shaped(error), dependencies=[Depends(keys.checked)], responses=FAULTS)
+router = APIRouter(
+    tags=["OpenAI"], route_class=shaped(error), dependencies=[Depends(keys.checked)], responses=faults(ErrorBody)
+)
 Asked = Annotated[str | None, Query(description="Whose voices; the default model's where it is left out.")]
 Wanted = Annotated[str, Path(description="A model's id or alias.")]
 
@@ -98,8 +95,7 @@ async def speech(request: Request, asked: SpeechRequest) -> Response:
     talk = await streamed(request, input)
     if asked.stream_format == "audio":
         return sound(talk)
-    said = spoke(talk.started.model, talk.started.voice) | {"X-Sample-Rate": str(talk.started.sample_rate)}
-    return Streamed(events(talk), "text/event-stream", said | {"Cache-Control": "no-cache"})
+    return Streamed(events(talk), "text/event-stream", speaks(talk) | {"Cache-Control": "no-cache"})
 
 
 async def events(talk: Talk) -> AsyncGenerator[bytes, None]:
@@ -119,23 +115,16 @@ async def events(talk: Talk) -> AsyncGenerator[bytes, None]:
 @router.get("/v1/audio/models", response_model=Models, include_in_schema=False)
 @router.get("/audio/models", response_model=Models, include_in_schema=False)
 async def models(request: Request) -> dict[str, Any]:
-    return await openai.models(asking(request))
+    return await openai.models(ask_of(request))
 
 
 @router.get("/v1/models/{model}", response_model=ModelWithVoices, summary="One model and its voices")
 @router.get("/models/{model}", response_model=ModelWithVoices, include_in_schema=False)
 async def model(request: Request, model: Wanted) -> dict[str, Any]:
-    return await openai.model(asking(request), model)
+    return await openai.model(ask_of(request), model)
 
 
 @router.get("/v1/audio/voices", response_model=Voices, summary="Who speaks with a model")
 @router.get("/audio/voices", response_model=Voices, include_in_schema=False)
 async def voices(request: Request, model: Asked = None) -> dict[str, Any]:
-    return await openai.voices(asking(request), model)
-
-
-def asking(request: Request) -> Ask:
-    async def ask(input: Mapping[str, Any]) -> dict[str, Any]:
-        return (await answered(request, input)).answer
-
-    return ask
+    return await openai.voices(ask_of(request), model)

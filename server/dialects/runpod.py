@@ -18,7 +18,7 @@ from server import keys
 from server.asking import attended, executor_of
 from server.desk import Desk
 from server.lines import MEDIA_TYPE, lines
-from server.replies import Streamed, plain, shaped
+from server.replies import Plain, Streamed, faults, plain, shaped
 
 SYNC_SECONDS = 90.0
 Milliseconds = Annotated[int, Field(ge=1000, le=300_000)]
@@ -71,7 +71,11 @@ class Purged(BaseModel):
 
 
 router = APIRouter(
-    prefix="/v2/{endpoint}", tags=["RunPod"], route_class=shaped(plain), dependencies=[Depends(keys.checked)]
+    prefix="/v2/{endpoint}",
+    tags=["RunPod"],
+    route_class=shaped(plain),
+    dependencies=[Depends(keys.checked)],
+    responses=faults(Plain),
 )
 
 

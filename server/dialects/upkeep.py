@@ -7,14 +7,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from server import keys
 from server.asking import answered, executor_of
-from server.replies import plain, shaped
+from server.replies import Plain, faults, plain, shaped
 
-FAULTS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": dict[str, Any], "description": "What is wrong with the request"},
-    "5XX": {"model": dict[str, Any], "description": "Why it is not ready, and will not be"},
-}
-
-router = APIRouter(tags=["operations"], route_class=shaped(plain), responses=FAULTS)
+router = APIRouter(tags=["operations"], route_class=shaped(plain), responses=faults(Plain))
 
 
 @router.get(

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from basics.errors import Failure
+from store.folder import Folder
 from tests.voices.test_conditionals import parts
 from voices.conditionals import PARTS, read
+from voices.library import Library, Rules
 
 pytestmark = [pytest.mark.engine, pytest.mark.environment("pocket")]
 
@@ -135,3 +137,16 @@ def test_what_is_broken_or_meant_to_break_fails_and_does_nothing_else(tmp_path: 
     assert not (tmp_path / "ran").exists()
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - max(before, made)
     assert grown < 200_000, "kilobytes"
+
+
+async def test_a_pth_that_is_sent_is_kept_as_a_file_that_needs_no_torch(tmp_path: Path) -> None:
+    voices = Library(Folder(tmp_path), Rules())
+    await voices.create_from_conditionals("alice", saved(layout()))
+    assert [path.name for path in tmp_path.iterdir()] == ["alice.safetensors"]
+    kept = read("alice", "alice.safetensors", (tmp_path / "alice.safetensors").read_bytes())
+    given = parts()
+    assert all(np.array_equal(kept[name], given[name]) for name in PARTS)
+    with pytest.raises(Failure, match="code") as caught:
+        await voices.create_from_conditionals("eve", saved({"t3": Harm(tmp_path / "ran"), "gen": {}}))
+    assert caught.value.code == "voice_unusable"
+    assert [path.name for path in tmp_path.iterdir()] == ["alice.safetensors"]

@@ -39,7 +39,7 @@ async def test_a_model_tells_its_knobs_presets_and_tags(tmp_path: Path) -> None:
 
 async def test_a_model_of_another_image_can_be_read_about(tmp_path: Path) -> None:
     async with standing(tmp_path) as house:
-        card = (await done(house, {"op": "models.get", "model": "chatterbox"})).answer
+        card = (await done(house, {"op": "models.get", "model": "dia-1.6b"})).answer
     assert (card["built"], card["options_schema"]) == (False, None)
 
 

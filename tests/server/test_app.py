@@ -134,6 +134,18 @@ async def test_too_much_work_is_429_with_a_time_to_come_back(tmp_path: Path) -> 
             assert refused.json()["error"]["code"] == "busy"
 
 
+async def test_every_route_is_there_with_and_without_a_slash_at_its_end(tmp_path: Path) -> None:
+    async with served(tmp_path, BASE_PATH="/tts") as client:
+        paths = (await client.get("/tts/openapi.json")).json()["paths"]
+        for path, ways in paths.items():
+            address = "/tts" + re.sub(r"{.*?}", "x", path)
+            for way in ways:
+                plain, slashed = [await client.request(way, address + end) for end in ("", "/")]
+                assert (plain.status_code, set(plain.headers)) == (slashed.status_code, set(slashed.headers)), address
+                assert "Not Found" not in plain.text, address
+    assert len(paths) > 30
+
+
 def test_no_two_dialects_claim_one_route() -> None:
     routes = [route for router in dialects.TABLE for route in router.routes]
     claimed = [(re.sub(r"{.*?}", "{}", route.path), way) for route in routes for way in ways(route)]

@@ -1,14 +1,16 @@
 """Models and the machine as OpenSpeakers tells of them."""
 
+import asyncio
+import json
 from pathlib import Path
 
 from basics.errors import Failure
-from basics.graphics import Gpu
+from basics.graphics import Gpu, gpus
 from basics.settings import Settings
 from operations.opening import Opened
 from server.dialects.openspeakers.system import shown
 from server.executor import Here
-from tests.server.openspeaking import serving
+from tests.server.openspeaking import serving, socket
 from tests.server.served import listening
 
 
@@ -54,3 +56,21 @@ def test_the_card_that_was_named_stands_before_all() -> None:
     assert (told.nvidia_smi.memory_total_mb, told.vram_total_gb) == (24 * 1024, 25.77)
     assert [each.device_id for each in told.gpus] == [0, 1]
     assert not shown([], device=0).available
+
+
+async def test_a_machine_without_a_card_says_so(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, socket(client, "/ws/gpu/") as opened, asyncio.timeout(10):
+        told = json.loads(await opened.recv())
+        assert (await client.get("/api/system/gpu")).json() == told["gpu"]
+    assert told["gpu"]["available"] == bool(told["gpu"]["gpus"]) == bool(gpus())
+    if not gpus():
+        assert {name for name, value in told["gpu"].items() if value is None} == NOTHING
+
+
+NOTHING = {"device_id", "device_name", "vram_total_gb", "vram_used_gb", "nvidia_smi"}
+
+
+def test_a_card_that_tells_no_load_is_told_without_one() -> None:
+    told = shown([Gpu(0, "part of one", 12.0, 1.0, None, None)], device=0)
+    assert told.nvidia_smi is not None
+    assert (told.nvidia_smi.utilization_pct, told.nvidia_smi.memory_total_mb) == (None, 12 * 1024)

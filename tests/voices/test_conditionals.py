@@ -1,5 +1,6 @@
 """Chatterbox's own files where there is no torch; `tests/engines/test_conditionals.py` reads them with it."""
 
+import base64
 import importlib.util
 import struct
 from pathlib import Path
@@ -11,7 +12,8 @@ from safetensors.numpy import save
 
 from basics.errors import Failure
 from store.folder import Folder
-from tests.houses import done, failed, standing
+from tests.houses import done, failed, left, standing
+from tests.voices.recordings import record, reference
 from voices.conditionals import FILE_BYTES, PARTS, read
 from voices.library import Library, Rules
 
@@ -138,3 +140,61 @@ async def test_a_model_that_does_not_read_it_says_so_and_nothing_else_is_done_wi
             assert found["total"] == count
         await done(house, {"op": "voices.delete", "id": "alice"})
     assert list((tmp_path / "voices").iterdir()) == []
+
+
+def creating(**changed: Any) -> dict[str, Any]:
+    data = base64.b64encode(save(parts())).decode()
+    return {"op": "voices.create", "id": "alice", "conditionals": data} | changed
+
+
+async def test_a_voice_is_made_from_what_was_sent_and_replaced_only_where_asked(tmp_path: Path) -> None:
+    async with standing(tmp_path) as house:
+        made = (await done(house, creating())).answer["voice"]
+        assert (made["id"], made["origin"]) == ("alice", "conditionals")
+        first = await house.library.get("alice")
+        assert (await failed(house, creating())).error.code == "voice_exists"
+        other = base64.b64encode(save(parts(tokens=99))).decode()
+        await done(house, creating(conditionals=other, replace=True))
+        second = await house.library.get("alice")
+        assert first is not None
+        assert second is not None
+        assert first.digest != second.digest
+        await done(house, {"op": "voices.delete", "id": "alice"})
+    assert list((tmp_path / "voices").iterdir()) == []
+
+
+async def test_conditionals_take_the_place_of_a_recording_where_asked(tmp_path: Path) -> None:
+    async with standing(tmp_path) as house:
+        await house.library.create(record("alice"), reference(300.0))
+        assert (await failed(house, creating())).error.code == "voice_exists"
+        assert (await done(house, creating(replace=True))).answer["voice"]["origin"] == "conditionals"
+    assert [path.name for path in (tmp_path / "voices").iterdir() if path.is_file()] == ["alice.safetensors"]
+
+
+HARM = base64.b64encode(b"\x80\x04cposix\nsystem\n(S'true'\ntR.").decode()
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "field"),
+    [
+        ({"conditionals": HARM}, "voice_unusable", "conditionals"),
+        ({"conditionals": base64.b64encode(b"PK" + bytes(100)).decode()}, None, "conditionals"),
+        ({"reference": "AAAA" * 100}, "not_supported", "reference"),
+        ({"transcript": "Good morning."}, "not_supported", "transcript"),
+        ({"name": "Alice"}, "not_supported", "name"),
+        ({"conditionals": "/etc/passwd"}, "reference_refused", "conditionals"),
+    ],
+)
+async def test_what_cannot_be_kept_is_refused_and_nothing_stays(
+    tmp_path: Path, changed: dict[str, Any], code: str | None, field: str
+) -> None:
+    async with standing(tmp_path) as house:
+        error = (await failed(house, creating(**changed))).error
+    assert error.code == (code or ("not_installed" if NO_TORCH else "voice_unusable"))
+    assert error.field == field
+    assert left(tmp_path) == []
+
+
+async def test_where_consent_is_asked_for_conditionals_have_none_to_give(tmp_path: Path) -> None:
+    async with standing(tmp_path, REQUIRE_CONSENT="1") as house:
+        assert (await failed(house, creating())).error.code == "consent_required"

@@ -265,11 +265,6 @@ async def test_a_damaged_or_missing_recording_is_not_spoken_with(tmp_path):
     assert await refused(library(tmp_path).get("alice")) == "voice_unusable"
 
 
-async def test_a_voice_with_weights_of_its_own_is_refused_as_long_as_nothing_loads_them(tmp_path):
-    await library(tmp_path).create(record("alice", weights="volume:alice.safetensors"), reference())
-    assert await refused(library(tmp_path).get("alice")) == "voice_unusable"
-
-
 async def test_where_consent_is_asked_for_a_voice_without_is_silent(tmp_path):
     voices = library(tmp_path, Rules(watch_seconds=1e9, require_consent=True))
     await voices.create(record("alice"), reference())

@@ -4,10 +4,14 @@ What a client of theirs reads is as they have it, their names of models too; wha
 taken under our own words. What it cannot do is refused.
 """
 
-from fastapi import APIRouter
-
 from server.dialects.openspeakers import batches, events, jobs, models, system, voices
 
-router = APIRouter()
-for noun in (jobs, batches, voices, models, system, events):
-    router.include_router(noun.router)
+ROUTERS = (
+    jobs.router,
+    batches.router,
+    voices.router,
+    models.router,
+    system.router,
+    system.sockets,
+    events.router,
+)

@@ -17,7 +17,7 @@ from operations.background import Background, unknown
 from server import keys
 from server.asking import background_of
 from server.dialects.openspeakers.shapes import audio_address
-from server.sockets import POLICY, Message, part, tell
+from server.sockets import Message, part, refuse, tell
 from speech.riff import samples_at
 
 router = APIRouter(tags=["OpenSpeakers: events"])
@@ -108,8 +108,7 @@ async def watched(socket: WebSocket, job_id: str) -> None:
         if await jobs.result(job_id) is None:
             raise unknown(job_id)
     except Failure as failure:
-        await socket.send_json(broken(failure))
-        await part(socket, POLICY)
+        await refuse(socket, broken(failure))
         return
     teller = Teller(job_id, str(socket.scope.get("root_path", "")))
     if await tell(socket, messages(jobs, teller)):

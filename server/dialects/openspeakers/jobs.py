@@ -124,9 +124,9 @@ async def cancel(job_id: str, jobs: Jobs) -> None:
         raise conflict(f"Cannot cancel a job with status: {STATUSES[result.record.state]}.")
 
 
-@router.api_route(
+@router.head("/jobs/{job_id}/audio", response_class=Response, include_in_schema=False)
+@router.get(
     "/jobs/{job_id}/audio",
-    methods=["GET", "HEAD"],
     response_class=Response,
     responses={200: {"content": SOUND}, 206: {"content": SOUND}, 416: {"description": "No such range"}},
     summary="A finished job's sound, whole or in ranges",

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from basics.errors import Failure
 from server import keys
-from server.replies import complaint, shaped
+from server.replies import complaint, faults, shaped
 from store.history.record import Record, State
 
 Status = Literal["pending", "running", "complete", "failed", "cancelled"]
@@ -48,10 +48,7 @@ def routes(tag: str, prefix: str) -> APIRouter:
         tags=[f"OpenSpeakers: {tag}"],
         route_class=shaped(error),
         dependencies=[Depends(keys.checked)],
-        responses={
-            "4XX": {"model": ErrorBody, "description": "What is wrong with the request, or 429: too much at once"},
-            "5XX": {"model": ErrorBody, "description": "What keeps the worker from it"},
-        },
+        responses=faults(ErrorBody),
     )
 
 

@@ -17,10 +17,10 @@ from basics.graphics import GIB, Gpu, gpus
 from server import keys
 from server.asking import executor_of
 from server.dialects.openspeakers.shapes import routes
-from server.sockets import POLICY, Message, part, tell
+from server.sockets import Message, refuse, tell
 
-router = APIRouter()
-rooms = routes("system", "/api/system")
+router = routes("system", "/api/system")
+sockets = APIRouter(tags=["OpenSpeakers: system"])
 
 GPU_SECONDS = 1.0
 GB, MIB = 1e9, 2**20
@@ -31,8 +31,8 @@ class Health(BaseModel):
 
 
 class Load(BaseModel):
-    utilization_pct: int
-    temperature_c: int
+    utilization_pct: int | None
+    temperature_c: int | None
     memory_used_mb: int
     memory_total_mb: int
 
@@ -52,7 +52,7 @@ class Cards(Card):
     gpus: list[Card]
 
 
-@rooms.get("/health", summary="ok, or loading")
+@router.get("/health", summary="ok, or loading")
 async def health(request: Request) -> Health:
     readiness = await executor_of(request).readiness()
     if readiness.failure is not None:
@@ -60,22 +60,18 @@ async def health(request: Request) -> Health:
     return Health(status="ok" if readiness.ready else "loading")
 
 
-@rooms.get("/gpu", summary="This machine's cards")
+@router.get("/gpu", summary="This machine's cards")
 async def gpu(request: Request) -> Cards:
     return await reading(request.app)
 
 
-router.include_router(rooms)
-
-
-@router.websocket("/ws/gpu")
+@sockets.websocket("/ws/gpu")
 async def watched(socket: WebSocket) -> None:
     await socket.accept()
     try:
         keys.admitted(socket)
     except Failure as failure:
-        await socket.send_json({"type": "error", **failure.as_dict()})
-        await part(socket, POLICY)
+        await refuse(socket, {"type": "error", **failure.as_dict()})
         return
     await tell(socket, readings(socket.app))
 

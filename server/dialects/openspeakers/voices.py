@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from basics.errors import Failure
+from operations.roll import records
 from operations.voice_inputs import id_of
-from server.asking import answered
-from server.cloning import cloning, everyone, named
+from server.asking import answered, ask_of
+from server.cloning import cloning, named
 from server.dialects.openspeakers.jobs import base_of
 from server.dialects.openspeakers.shapes import routes
 from server.replies import file
@@ -86,9 +87,9 @@ async def listed(
     request: Request, model_id: Annotated[str, Query(max_length=128)] = "", search: str | None = None
 ) -> Profiles:
     filters = {"model": model_id or None, "search": search or None}
-    records = await everyone(request, {name: value for name, value in filters.items() if value})
+    found = await records(ask_of(request), {name: value for name, value in filters.items() if value})
     model = await model_for(request, model_id)
-    rows = [profile(each, model, base_of(request)) for each in records]
+    rows = [profile(each, model, base_of(request)) for each in found]
     return Profiles(voices=rows, total=len(rows))
 
 

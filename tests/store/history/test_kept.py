@@ -168,6 +168,7 @@ def test_a_wish_of_another_process_reaches_the_job_that_runs(tmp_path: Path) -> 
         mine, others = threading.Event(), threading.Event()
         history.began(job(1, state="running", ended=None), mine)
         history.began(job(2, state="running", ended=None), others)
+        assert written(history) == 2
         with keeping(tmp_path) as (elsewhere, _, _):
             assert elsewhere.wish("job-1") == kept.WISH_SECONDS
         until(lambda: clock.turn(kept.WISH_SECONDS) or mine.is_set())
