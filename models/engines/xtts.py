@@ -81,7 +81,7 @@ class Xtts(Engine):
         whole=False,
         speed=(0.5, 2.0),
         accept="cpml",
-        memory=2.1,  # in fp32, as counted over full-size random weights
+        memory=1.9,  # in fp32, as counted over full-size random weights
         comfortable=250,
         narrower=(  # upstream's own limits; where a character counts three, so do they
             *(("es", 239), ("it", 213), ("pt", 203), ("pl", 224), ("tr", 226), ("ru", 182), ("cs", 186), ("ar", 166)),

@@ -82,7 +82,7 @@ def test_eight_ragged_lines_sound_as_each_does_alone(xtts: Xtts) -> None:
 def test_a_line_sounds_the_same_whoever_comes_goes_or_waits_at_whatever_turn(xtts: Xtts) -> None:
     stays, goes, comes = (line(xtts, number, id=id) for number, id in ((2, "stays"), (3, "goes"), (4, "comes")))
     whole, other = alone(xtts, stays), alone(xtts, comes)
-    for turn in (1, 2, 3, 5, 8):
+    for turn in (1, 3, 6):
         deck = xtts.open(2)
         deck.admit(stays)
         deck.admit(goes)
@@ -104,7 +104,7 @@ def run_only(deck: Any, id: str, turns: int) -> list[Piece]:
     return pieces
 
 
-@pytest.mark.parametrize("sizes", [(1,), (17, 90), (43,)])
+@pytest.mark.parametrize("sizes", [(1,), (17, 90)])
 def test_a_stream_is_what_the_line_is_at_once(xtts: Xtts, sizes: tuple[int, ...]) -> None:
     given = line(xtts, 7)
     assert apart(alone(xtts, given, sizes), alone(xtts, given)) < 1e-3

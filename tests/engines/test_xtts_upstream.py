@@ -77,7 +77,7 @@ def our_tokens(xtts: Xtts, text: str, language: str, voice: Conditioning, penalt
 
 def test_the_likeliest_tokens_are_upstreams(xtts: Xtts, theirs: Any) -> None:
     compared, ties = 0, 0
-    for number, (text, language) in enumerate(TEXTS[:5]):
+    for number, (text, language) in enumerate(TEXTS[:4]):
         voice, penalty = line(xtts, number).conditioning, (10.0, 1.0, 3.0)[number % 3]
         expected, gaps = theirs_tokens(theirs, text, language, voice, penalty)
         said = our_tokens(xtts, text, language, voice, penalty)
@@ -90,7 +90,7 @@ def test_the_likeliest_tokens_are_upstreams(xtts: Xtts, theirs: Any) -> None:
     assert compared > 2 * STEPS
 
 
-@pytest.mark.parametrize(("number", "speed"), [(0, 1.0), (1, 1.0), (3, 1.3), (5, 0.7), (6, 2.0)])
+@pytest.mark.parametrize(("number", "speed"), [(0, 1.0), (3, 1.3), (5, 0.7), (6, 2.0)])
 def test_a_line_sounds_as_upstreams_does(folder: Path, number: int, speed: float, short: tuple[Xtts, Any]) -> None:
     xtts, theirs = short
     options = XttsOptions(temperature=0.0)

@@ -23,7 +23,7 @@ SPEAKERS = ("Claribel Dervla", "Alma María", "Eugenio Mataracı")
 LANGUAGES = "en es fr de it pt pl tr ru nl cs ar zh-cn hu ko ja hi".split()
 
 
-def make(into: Path, full: bool = False, frames: int = 0) -> Path:
+def make(into: Path, full: bool = False, frames: int = 60) -> Path:
     """The folder. Lines end after about so many `frames`, where that is not 0."""
     import torch  # type: ignore[import-not-found,unused-ignore]
 
