@@ -59,6 +59,7 @@ def try_out(operation: Any, address: str, mode: GenerationMode, examples: int) -
         each()
 
 
+@pytest.mark.slow
 async def test_no_request_ends_in_a_fault_of_ours(tmp_path: Path) -> None:
     async with documented(tmp_path) as (schema, address):
         asked = await asyncio.to_thread(tried, schema, address, 3)

@@ -2,10 +2,8 @@
 
 import re
 import shlex
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -76,18 +74,3 @@ async def test_what_the_papers_call_is_answered(tmp_path: Path, paper: str) -> N
             assert answer.is_success, (call.path, answer.text)
             if call.into:
                 assert len(decoded(answer.content)[0]) > 10_000
-
-
-async def written() -> AsyncIterator[str]:
-    for piece in ("The first sen", "tence. And ", "a second one."):
-        yield piece
-
-
-async def test_the_live_client_of_the_papers_hears_what_is_being_written(tmp_path: Path) -> None:
-    (shown,) = re.findall(r"```python\n(import asyncio.*?)```", (ROOT / PAPERS[0]).read_text(), re.DOTALL)
-    async with serving(tmp_path) as client:
-        address = str(client.base_url).rstrip("/").removeprefix("http")
-        names: dict[str, Any] = {}
-        exec(shown.replace(HERE.removeprefix("http"), address).replace('"heart"', '"low"'), names)
-        sound = b"".join([piece async for piece in names["spoken"](written())])
-    assert len(sound) > 50_000
