@@ -16,7 +16,7 @@ export TEXT VOICE MODEL FORMAT GROUP
 CLEAN := env -u TEXT -u VOICE -u MODEL -u FORMAT -u GROUP
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve quick test engines check format docs lock bench soak image embedded dev
+.PHONY: help run serve quick test engines check format docs lock bench soak image embedded dev clients
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -31,7 +31,7 @@ quick: dev ## the tests without services
 	@echo "Tests without services:"
 	@$(CLEAN) $(VENV) -m pytest -m "not service and not engine and not slow"
 
-test: dev ## all tests; those of the engines are in make engines
+test: dev clients ## all tests; those of the engines are in make engines
 	@echo "All tests but the engines' own:"
 	@$(CLEAN) $(VENV) -m pytest -m "not engine"
 
@@ -72,3 +72,6 @@ embedded:
 
 dev:
 	@$(PYTHON) -m builder.environment dev
+
+clients:
+	@$(PYTHON) -m builder.environment clients

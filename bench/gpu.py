@@ -34,6 +34,7 @@ MAKERS = {
     "chatterbox": "tests.engines.tiny_chatterbox:english",
     "chatterbox-multilingual": "tests.engines.tiny_chatterbox:multilingual",
     "chatterbox-turbo": "tests.engines.tiny_chatterbox:turbo",
+    "xtts-v2": "tests.engines.tiny_xtts:make",
 }
 """Scripts that write random weights in a model's layout: `make(folder, full=...)`."""
 SHRUNK = dict.fromkeys(

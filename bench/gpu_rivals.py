@@ -61,6 +61,33 @@ def f5(folder: Path, device: str, lines: Sequence[Line]) -> float:
         return say() / (time.perf_counter() - began)
 
 
+def xtts(folder: Path, device: str, lines: Sequence[Line]) -> float:
+    """In single precision, as upstream loads it; its files are read by us, since upstream may write them anew."""
+    import torch
+
+    from models.engines.xtts_vocoder import RATE
+    from models.engines.xtts_weights import MODEL, tensors
+    from tests.engines import tiny_xtts
+
+    held = tensors(folder / MODEL)
+    model = tiny_xtts.upstream(folder, held["gpt.mel_embedding.weight"].shape[1] == tiny_xtts.FULL_WIDTH)
+    model.load_state_dict(held, strict=False)
+    model.to(device).eval()
+
+    def say() -> float:
+        seconds = 0.0
+        for line in lines:
+            voice = {name: torch.from_numpy(each).to(device) for name, each in line.conditioning.items()}
+            seconds += len(model.inference(line.text, line.language, **voice)["wav"]) / RATE
+        return seconds
+
+    with torch.random.fork_rng(), torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        say()
+        began = time.perf_counter()
+        return say() / (time.perf_counter() - began)
+
+
 def chatterbox(folder: Path, device: str, lines: Sequence[Line]) -> float:
     """`ChatterboxTTS.generate` with its defaults, in the voice of the weights; unmarked, as our lines are."""
     from models.engines.shims import stand_ins
@@ -96,5 +123,10 @@ def _generating(kind: Any, folder: Path, device: str, lines: Sequence[Line]) -> 
             return say() / (time.perf_counter() - began)
 
 
-RIVALS: Mapping[str, Rival] = {"f5-tts": f5, "chatterbox": chatterbox, "chatterbox-turbo": chatterbox_turbo}
+RIVALS: Mapping[str, Rival] = {
+    "f5-tts": f5,
+    "xtts-v2": xtts,
+    "chatterbox": chatterbox,
+    "chatterbox-turbo": chatterbox_turbo,
+}
 """Upstream's multilingual class fetches a dictionary and a segmenter when it is loaded, and has no line here."""

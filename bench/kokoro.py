@@ -1,7 +1,8 @@
 """Ours against fastkokoro, in turn, on the same int8 network, voice and text: `python -m bench.kokoro PATH`.
 
-PATH is its command in an environment of its own. It answers over HTTP on loopback; ours is asked in process, for a
-stream of PCM, through the whole road. Requests come all at once; first audio is the median of them, in seconds.
+PATH is its command in an environment of its own. Requests come all at once, 1, 4, 8 and 16 of them unless numbers
+follow. It answers over HTTP on loopback; ours is asked in process, for a stream of PCM, through the whole road.
+First audio is the median over the requests, in seconds.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -83,7 +84,7 @@ async def theirs(session: aiohttp.ClientSession, url: str) -> tuple[float, float
     return first, sound / 2 / RATE
 
 
-async def compared(command: str) -> str:
+async def compared(command: str, requests: Sequence[int] = REQUESTS) -> str:
     files = weights.kokoro()
     with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -102,16 +103,16 @@ async def compared(command: str) -> str:
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(600)) as session:
                 url = f"http://127.0.0.1:{port}"
                 await _ready(session, url)
-                return await _rows(lambda: ours(house), lambda: theirs(session, url))
+                return await _rows(lambda: ours(house), lambda: theirs(session, url), requests)
         finally:
             server.terminate()
             await server.wait()
             await house.close()
 
 
-async def _rows(own: Ask, other: Ask) -> str:
+async def _rows(own: Ask, other: Ask, counts: Sequence[int]) -> str:
     rows = []
-    for requests in REQUESTS:
+    for requests in counts:
         pairs = [(await together(own, requests), await together(other, requests)) for _ in range(ROUNDS)]
         firsts = [median(pair[side].first for pair in pairs) for side in (0, 1)]
         paces = [median(pair[side].pace for pair in pairs) for side in (0, 1)]
@@ -145,10 +146,10 @@ async def _ready(session: aiohttp.ClientSession, url: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        sys.stderr.write("python -m bench.kokoro PATH_OF_FASTKOKORO\n")
+    if not arguments or not all(count.isdigit() for count in arguments[1:]):
+        sys.stderr.write("python -m bench.kokoro PATH_OF_FASTKOKORO [REQUESTS ...]\n")
         return 2
-    print(asyncio.run(compared(arguments[0])))
+    print(asyncio.run(compared(arguments[0], [int(count) for count in arguments[1:]] or REQUESTS)))
     return 0
 
 

@@ -178,14 +178,14 @@ def main(arguments: list[str]) -> int:
     seed = int(arguments[1]) if len(arguments) > 1 else 1
     with tempfile.TemporaryDirectory() as folder:
         record = asyncio.run(soak(seconds, seed, Path(folder)))
-    print(f"{sum(record.ends.values())} jobs in {seconds:g} s, seed {seed}")
+    print(f"{sum(record.ends.values())} jobs in {seconds:g} s, seed {seed}\n")
     for end, count in sorted(record.ends.items()):
-        print(f"  {end}: {count}")
-    print("memory in MB:", *(round(mb) for mb in record.memory_mb))
-    print(f"memory {record.grown_mb:+.1f} MB, threads {_growth(record.threads):+.0f}")
-    print(f"loop lag at most {record.lag * 1000:.0f} ms")
+        print(f"- {end}: {count}")
+    print("- memory in MB:", *(round(mb) for mb in record.memory_mb))
+    print(f"- memory {record.grown_mb:+.1f} MB, threads {_growth(record.threads):+.0f}")
+    print(f"- loop lag at most {record.lag * 1000:.0f} ms")
     for fault in record.faults[:20]:
-        print(f"FAULT {fault}")
+        print(f"- FAULT {fault}")
     return bool(record.faults)
 
 

@@ -79,13 +79,15 @@ def _carried(state: State) -> bool:
         return True
     placed = len(streams) < state.room - files or _at_a_stretch(state)
     load = state.costs.load(len(streams) + 1, state.side_by_side)
-    return placed and load <= limit and (load <= state.rules.light or _prosper(state))
+    return placed and load <= limit and _prosper(state, load)
 
 
-def _prosper(state: State) -> bool:
-    """Whether the started have enough in hand to be served in chunks that cost little."""
+def _prosper(state: State, load: float) -> bool:
+    """Whether the started have enough in hand to be served in chunks that cost little: more, the fuller the deck."""
+    rules = state.rules
     slacks = sorted(rider.slack for rider in state.riders if rider.guarded)
-    return not slacks or slacks[len(slacks) // 2] >= state.rules.poor
+    needed = rules.poor * min(1.0, (load - rules.light) / (rules.full - rules.light))
+    return not slacks or needed <= 0 or slacks[len(slacks) // 2] >= needed
 
 
 def _burdens(rules: Rules, rider: Rider) -> bool:

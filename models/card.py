@@ -68,6 +68,8 @@ class Card:
     """The word in ACCEPT_LICENSES without which the model does not load."""
     comfortable: int = 300
     """Characters of a line that the model speaks well."""
+    narrower: tuple[tuple[str, int], ...] = ()
+    """Languages of which it speaks fewer well, and how many; a character of a dense script counts three here."""
     pace: float = 15.0
     """Characters it speaks in a second, about; languages written without spaces count triple."""
     hidden: bool = False
@@ -81,6 +83,10 @@ class Card:
         if preset is not None and not self.crosslingual:
             return akin(language, preset.language)
         return any(akin(language, spoken) for spoken in self.languages)
+
+    def fits(self, language: str) -> int:
+        """Characters of a line in a language."""
+        return next((chars for code, chars in self.narrower if akin(language, code)), self.comfortable)
 
     def seconds(self, text: str) -> float:
         """About how long `text` plays."""

@@ -50,23 +50,6 @@ def _named(names: str, language: str, gender: str = "") -> tuple[Preset, ...]:
     return tuple(Preset(name.lower(), name, language, gender) for name in _words(names))
 
 
-XTTS_V2 = Card(
-    "xtts-v2",
-    "XTTS v2",
-    languages=_words("en es fr de it pt pl tr ru nl cs ar zh hu ko ja hi"),
-    rate=24_000,
-    licence="LicenseRef-Coqui-CPML",
-    help="Clones into seventeen languages. Its weights forbid commercial use.",
-    crosslingual=True,
-    clones=True,
-    reference=(6.0, 30.0),
-    transcript="unread",
-    streams=True,
-    whole=False,
-    speed=(0.5, 2.0),
-    accept="cpml",
-    comfortable=250,
-)
 KOKORO = Card(
     "kokoro",
     "Kokoro",

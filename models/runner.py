@@ -327,7 +327,8 @@ class Runner:
             log.warning("runaway model=%s seconds=%.1f", self._card.id, berth.made)
             self._fail(berth, Runaway(berth.line.longest))
             return
-        if sound and berth.listener.waits and berth.listener.first is not None and not berth.left:
+        # A live listener runs dry when its writer pauses, which is nobody's fault.
+        if sound and berth.listener.kind == "stream" and berth.listener.first is not None and not berth.left:
             self.measures.came(berth.listener.slack(berth.way.unread, self._clock.now()))
         berth.listener.made += sound
         self._sound += sound

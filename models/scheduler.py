@@ -41,12 +41,14 @@ class Rules:
     patience: float = 5.0
     """Time owed to files from which on they go before anybody."""
     second: float = 0.16
-    """Sound of the smallest chunk after the first."""
+    """Sound of the smallest chunk after the first: a vocoder's call has a price of its own."""
     wait: tuple[float, float] = (0.1, 0.5)
-    """Seconds after which a newcomer's first sound is due, on a deck with little to do and on a full one."""
+    """Seconds after which a newcomer's first sound is due, on a deck that is not busy and on one without a rest."""
+    busy: float = 0.8
+    """Of all time, from which on newcomers wait longer than they must."""
     poor: float = 0.5
-    """In hand of the middle one of the started, under which nobody new comes aboard a deck that has much to do:
-    small chunks cost most, so who has little in hand would never have more."""
+    """In hand of the middle one of the started, under which nobody new comes aboard a full deck; less, the less it
+    has to do. Small chunks cost most, so who has little in hand would never have more."""
     light: float = 0.6
     """Of all time, up to which a deck has little to do."""
     waste: float = 1.1
@@ -127,7 +129,7 @@ class State:
         streams = len({rider.job for rider in self.riders if rider.stream})
         load = self.costs.load(streams, self.side_by_side)
         least, most = self.rules.wait
-        return least + (most - least) * min(1.0, max(0.0, (load - self.rules.light) / (1.0 - self.rules.light)))
+        return least + (most - least) * min(1.0, max(0.0, (load - self.rules.busy) / (1.0 - self.rules.busy)))
 
     @property
     def free(self) -> int:
@@ -241,9 +243,7 @@ def _step(state: State, rider: Rider, works: Sequence[Work]) -> Work:
     The ramp: the first chunk as small as the engine speaks well, then growing with the sound in hand.
     """
     rules = state.rules
-    least = _lasting(state)
-    if rider.started:
-        least = max(least, rules.second)
+    least = max(_lasting(state), rules.second if rider.started else 0.0)
     seconds = min(rules.chunk, max(least, rider.slack * rules.growth)) if rider.stream else rules.chunk
     work = next((work for work in works if work.seconds >= seconds), works[-1])
     if rider.guarded and rider.slack < rules.margin + _way_out(state, work, works[0]):

@@ -16,7 +16,7 @@ def admit(job: Job, house: House) -> None:
     """Raises `busy`. Of what is wrong with the job it says nothing: `answer` will."""
     if len(house.running) >= (house.settings.max_concurrency or MOST_JOBS):
         raise Failure("busy", "This worker holds as many jobs as it can; try again in a moment.")
-    if not isinstance(job.input, dict) or job.input.get("op", "speak") not in SPEAKING:
+    if job.goes_on or not isinstance(job.input, dict) or job.input.get("op", "speak") not in SPEAKING:
         return
     model = job.input.get("model") or house.catalogue.default.id
     try:

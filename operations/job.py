@@ -36,3 +36,5 @@ class Job:
     """The batch it is part of, if any: history finds its jobs by it."""
     accepted: bool = False
     """Whether somebody accepted it into the history before it began, and tells of it from then on."""
+    goes_on: bool = False
+    """Whether it is the next part of a conversation that was let in: it waits for its place and is not refused one."""

@@ -1,8 +1,10 @@
-"""Live speech: text comes piece by piece, as a language model writes it, and is spoken as soon as sentences are known.
+"""Live speech: text comes piece by piece, as a language model writes it, and is spoken as soon as it can be: word by
+word where the model takes text while it speaks, else sentence by sentence.
 
 Only doors that hold a socket have such jobs. One job is one utterance: one voice, one stream of sound.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -17,8 +19,7 @@ from operations.speak import ordered, rooms_of
 from speech import synthesis
 from speech.delivery import Delivery
 from speech.order import Order
-from speech.plan import Segment
-from speech.writing import Writing
+from speech.writing import Stroke, Writing
 
 TAKEN = ("text", "turns", "prompt", "delivery", "keep", "dry_run")
 """Fields of speak that live speech has no place for."""
@@ -35,10 +36,10 @@ async def live(job: Job, house: House) -> AsyncGenerator[Event, None]:
     order = await ordered(request, job, house, delivery)
     order = replace(order, roles=list(order.roles), seconds=0.0, execution_seconds=SESSION_SECONDS, warnings=())
     writing = Writing(order.card, replace(request.parts()[0], text=""), house.catalogue.tags)
-    async with aclosing(segments(job.written, writing)) as written:
+    async with aclosing(strokes(job.written, writing)) as written:
         first = await anext(written, None)
         if first is None:
-            yield Done(nothing_said(order))
+            yield Done(nothing_said(order, writing))
             return
         async with aclosing(synthesis.perform(order, rooms_of(house, delivery), after(first, written))) as events:
             async for event in events:
@@ -53,29 +54,33 @@ def checked(input: Any) -> SpeakRequest:
     return SpeakRequest.parse(given | {"text": STANDS_FOR_TEXT, "delivery": "stream"})
 
 
-async def segments(written: AsyncGenerator[Piece, None], writing: Writing) -> AsyncGenerator[Segment, None]:
+async def strokes(written: AsyncGenerator[Piece, None], writing: Writing) -> AsyncGenerator[Stroke, None]:
+    """Computed in threads: a piece may be a whole chapter."""
     async with aclosing(written):
         async for piece in written:
-            for segment in [*writing.write(piece.text), *(writing.flush() if piece.flush else ())]:
-                yield segment
-    for segment in writing.flush():
-        yield segment
+            for stroke in await asyncio.to_thread(writing.write, piece.text) if piece.text else ():
+                yield stroke
+            for stroke in await asyncio.to_thread(writing.flush) if piece.flush else ():
+                yield stroke
+    for stroke in await asyncio.to_thread(writing.flush):
+        yield stroke
 
 
-async def after(first: Segment, rest: AsyncIterator[Segment]) -> AsyncGenerator[Segment, None]:
+async def after(first: Stroke, rest: AsyncIterator[Stroke]) -> AsyncGenerator[Stroke, None]:
     yield first
-    async for segment in rest:
-        yield segment
+    async for stroke in rest:
+        yield stroke
 
 
 def told(event: Event, writing: Writing) -> Event:
-    """How much was written is known at the end only."""
+    """How much was written, and what of it was left out, is known at the end only."""
     if isinstance(event, Done):
         event.answer["usage"]["characters"] = writing.chars
+        event.answer["warnings"] += list(writing.warnings)
     return event
 
 
-def nothing_said(order: Order) -> dict[str, Any]:
+def nothing_said(order: Order, writing: Writing) -> dict[str, Any]:
     audio = {"format": order.output.format.name, "sample_rate": order.output.rate, "bytes": 0, "duration": 0.0}
-    usage = {"characters": 0, "audio_seconds": 0.0, "gpu_seconds": 0.0}
+    usage = {"characters": writing.chars, "audio_seconds": 0.0, "gpu_seconds": 0.0}
     return {"audio": audio, "segments": [], "usage": usage, "model": order.card.id, "voice": order.voice}

@@ -35,9 +35,15 @@ async def background_of(connection: HTTPConnection) -> "Background":
     return await executor_of(connection).background()
 
 
-def job_of(input: Mapping[str, Any], id: str = "", written: AsyncGenerator[Piece, None] | None = None) -> Job:
-    """A door of ours carries an inline file of any size. `written` is the text of live speech."""
-    return Job(id or uuid.uuid4().hex, dict(input), wide=True, written=written)
+def job_of(
+    input: Mapping[str, Any],
+    id: str = "",
+    written: AsyncGenerator[Piece, None] | None = None,
+    goes_on: bool = False,
+) -> Job:
+    """A door of ours carries an inline file of any size. `written` is the text of live speech, `goes_on` that it
+    is more of what is spoken already."""
+    return Job(id or uuid.uuid4().hex, dict(input), wide=True, written=written, goes_on=goes_on)
 
 
 @dataclass(slots=True)

@@ -56,6 +56,11 @@ class Deployed:
         self._behind: set[asyncio.Task[None]] = set()
 
     async def perform(self, job: Job) -> AsyncGenerator[Event, None]:
+        if job.written is not None:
+            yield Failed(
+                Failure("not_supported", "Live speech cannot go through a queue; ask a worker with MODE=http.")
+            )
+            return
         if self._running >= self._most:
             yield Failed(Failure("busy", "This server holds as many jobs as it can; try again in a moment."))
             return

@@ -5,6 +5,7 @@ Knows no dialect. A client that takes nothing for long is let go.
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing
@@ -28,13 +29,11 @@ MOST_WAITING = 8
 
 async def messages(socket: WebSocket) -> AsyncIterator[dict[str, Any]]:
     """The client's messages until it hangs up. Raises `invalid_input` for what is no JSON object."""
-    while True:
+    while (frame := await socket.receive())["type"] == "websocket.receive":
         try:
-            message = await socket.receive_json()
-        except WebSocketDisconnect:
-            return
-        except (ValueError, KeyError):
-            raise Failure("invalid_input", "A message is a JSON object, sent as text.") from None
+            message = json.loads(frame.get("text") or "")
+        except (ValueError, RecursionError):
+            message = None
         if not isinstance(message, dict):
             raise Failure("invalid_input", "A message is a JSON object, sent as text.")
         yield message
@@ -67,10 +66,10 @@ async def refuse(socket: WebSocket, message: Mapping[str, Any]) -> None:
     await part(socket, POLICY)
 
 
-async def part(socket: WebSocket, code: int = 1000) -> None:
+async def part(socket: WebSocket, code: int = 1000, reason: str = "") -> None:
     """Hangs up, if the client has not."""
     with contextlib.suppress(*GONE):
-        await socket.close(code)
+        await socket.close(code, reason)
 
 
 async def _heard(socket: WebSocket, waiting: asyncio.Queue[dict[str, Any] | Failure]) -> None:

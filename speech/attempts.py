@@ -1,7 +1,7 @@
 """A line that would not end is spoken once more with another seed, as long as nobody heard any of it.
 
 A file's lines are held until they have ended, so that theirs can always be tried again; a stream's only where the
-runaway is known before its first sound.
+runaway is known before its first sound. A live line's text has gone by.
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -40,7 +40,7 @@ class Attempts:
                         yield piece
                 return
             except Runaway:
-                if heard or attempt + 1 == ATTEMPTS:
+                if heard or line.live or attempt + 1 == ATTEMPTS:
                     raise
 
     async def _attempt(self, line: Line, attempt: int) -> AsyncGenerator[Piece, None]:

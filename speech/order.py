@@ -26,6 +26,8 @@ class Role:
     """Brings the voice, as the model speaks it, to the loudness asked for. 0 where it was not measured."""
     source: Samples | None = None
     """The sound to be said again instead of text, at the card's rate."""
+    live: bool = False
+    """Whether its segment's text grows while it is spoken."""
 
     def seconds(self, card: Card) -> float:
         """About how long it plays at speed 1."""

@@ -55,7 +55,7 @@ def plan(passages: Sequence[Passage], card: Card, *, stream: bool) -> tuple[Segm
             continue
         language = passage.language or card.languages[0]
         early = stream and card.whole and not segments
-        for line in lines(text, language, card.tags, card.comfortable, early):
+        for line in lines(text, language, card.tags, card.fits(language), early):
             said = text[line.start : line.end]
             pause = _silence(before, passage)
             segments.append(

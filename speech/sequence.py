@@ -13,6 +13,8 @@ Speak = Callable[[Line], AsyncGenerator[Piece, None]]
 
 UNREAD_SAMPLES = float("inf")
 """A line is bounded by its own length; what runs ahead is bounded by how many lines are open."""
+LIVE_UNREAD_SAMPLES = 240_000
+"""Five to fifteen seconds of a live line, which may grow for long: a slow listener holds its voice back."""
 
 
 async def spoken(lines: AsyncIterable[Line], speak: Speak, width: int) -> AsyncGenerator[tuple[int, Piece], None]:
@@ -41,6 +43,7 @@ async def _open(
     try:
         async for line in lines:
             await room.acquire()
-            opened.put_nowait(Ahead(speak(line), UNREAD_SAMPLES, lambda piece: len(piece.samples)))
+            unread = LIVE_UNREAD_SAMPLES if line.live else UNREAD_SAMPLES
+            opened.put_nowait(Ahead(speak(line), unread, lambda piece: len(piece.samples)))
     finally:
         opened.put_nowait(None)

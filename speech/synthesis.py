@@ -52,9 +52,9 @@ class Rooms:
 
 
 async def perform(order: Order, rooms: Rooms, written: Written | None = None) -> AsyncGenerator[Event, None]:
-    """`written`: segments that come while others are being spoken; the order's one role then says how."""
+    """`written`: text that comes while other is being spoken; the order's one role then says how."""
     watch = Watch(rooms.clock, order.received)
-    listener = Listener("stream" if order.streams else "file")
+    listener = Listener("live" if written is not None else "stream" if order.streams else "file")
     take = await begun(order)
     sound = Ahead(made(order, rooms, take, listener, watch, written), AHEAD_SECONDS, lambda chunk: chunk.duration)
     try:
@@ -102,7 +102,7 @@ async def made(
         cast = await Cast.of(order, resident, rooms.conditioning)
         take.level(cast.gains_db)
         watch.leg("voice")
-        attempts = Attempts(partial(resident.speak, listener=listener), held=not order.streams)
+        attempts = Attempts(partial(cast.speak, resident, listener), held=not order.streams)
         lines = cast.lines() if written is None else cast.following(written)
         async with aclosing(spoken(lines, attempts.speak, STREAM_LINES if order.streams else FILE_LINES)) as pieces:
             async for index, piece in pieces:

@@ -5,6 +5,7 @@ each line is in the programme is known to the sample.
 """
 
 import hashlib
+import re
 import tempfile
 import threading
 from collections import deque
@@ -21,10 +22,13 @@ from speech.delivery import Recording
 from speech.encoding import Encoder
 from speech.marking import Marking
 from speech.mastering import Mastering, Span
-from speech.order import Order
+from speech.order import Order, Role
 from speech.programme import Programme
 
 NAME = "speech"
+WORD = re.compile(r"\S+")
+HAIR_SECONDS = 0.001
+"""Before its line's end: a word is heard within it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class Take:
         self._mastering = Mastering.for_stream(rate, loudness, loudness) if order.streams else Mastering(rate)
         self._gains_db: dict[str, float] = {}
         self._line = -1
+        self._began, self._told = 0.0, 0
         self._heard = 0.0
         self._texts: deque[tuple[float, str]] = deque()
         self._pending = b""
@@ -109,6 +114,8 @@ class Take:
                 rest, span = self._mastering.end()
                 self.spans.append(span)
                 given += self._outlet.feed(rest)
+            if role.live:
+                self._follow(role, piece.last)
             return self._chunk(given)
 
     def finish(self) -> Chunk | None:
@@ -145,9 +152,21 @@ class Take:
     def _begin(self, index: int) -> None:
         role = self._order.roles[index]
         speed = role.segment.speed / native_speed(self._order, role.segment.speed)
-        self._texts.append((self._mastering.position + role.segment.pause, role.segment.text))
+        self._began, self._told = self._mastering.position + role.segment.pause, 0
+        if not role.live:
+            self._texts.append((self._began, role.segment.text))
         self._mastering.begin(role.segment.pause, speed=speed, pitch=self._order.pitch)
         self._line = index
+
+    def _follow(self, role: Role, ended: bool) -> None:
+        """A live line is told word by word, each when its turn must be by the model's pace, all by the line's end."""
+        text, position = role.segment.text, self._mastering.position
+        for word in WORD.finditer(text, self._told):
+            at = self._began + self._order.card.seconds(text[: word.start()]) / role.segment.speed
+            if at > position and not ended:
+                return
+            self._texts.append((min(at, position - HAIR_SECONDS), word[0]))
+            self._told = word.end()
 
     def _chunk(self, data: bytes, *, ended: bool = False) -> Chunk | None:
         """A header alone waits for the first sound."""

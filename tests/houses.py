@@ -14,6 +14,7 @@ from basics.audio import Samples
 from basics.events import Audio, Done, Event, Failed
 from basics.settings import Settings
 from models import own
+from models.card import Card
 from models.catalogue import Catalogue
 from models.engines.tone import Score, Tone
 from models.groups import table
@@ -26,14 +27,16 @@ T = TypeVar("T", bound=Event)
 
 
 @asynccontextmanager
-async def standing(folder: Path, score: Score | None = None, **environment: str) -> AsyncIterator[House]:
-    """Its files go to `folder`; `score` is what Tone plays."""
+async def standing(
+    folder: Path, score: Score | None = None, card: Card | None = None, **environment: str
+) -> AsyncIterator[House]:
+    """Its files go to `folder`; `score` is what Tone plays, `card` another one than its own."""
     given = {"MODEL": "tone", "AUDIO_OUTPUT_DIR": str(folder), "VOICES": str(folder / "voices"), **environment}
     if given.get("MODE") == "http":
         given.setdefault("DATABASE_URL", f"sqlite:///{folder / 'history' / 'history.sqlite'}")
     settings = Settings.read({name: value for name, value in given.items() if value})
     entries = [
-        replace(entry, engine=Tone.playing(score)) if entry.id == "tone" and score is not None else entry
+        replace(entry, engine=Tone.playing(score or Score(), card)) if entry.id == "tone" and (score or card) else entry
         for entry in table()
     ]
     house = houses.open(settings, Catalogue(settings, entries, own.read(settings)))

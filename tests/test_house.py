@@ -17,7 +17,7 @@ ROOMS = FLOORS[1:]
 OUTSIDE = {"builder", "bench", "client", "deploy", "tests"}
 """Folders that ship in no image."""
 HEAVY = {"torch", "transformers", "runpod", "boto3", "botocore", "fastapi"}
-ELSEWHERE = {"torch", "chatterbox", "faster_whisper", "perth"}
+ELSEWHERE = {"torch", "chatterbox", "TTS", "faster_whisper", "perth"}
 """What only other environments have; a room imports it where it knows that it is there."""
 LOCKS = ROOT / "builder" / "locks"
 

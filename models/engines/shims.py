@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib import resources
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -74,6 +75,29 @@ def stand_ins() -> Iterator[None]:
         finally:
             for name in added:
                 sys.modules.pop(name, None)
+
+
+@contextmanager
+def hollow(*packages: str) -> Iterator[None]:
+    """Within it, modules of these packages can be imported without what the packages' own `__init__` imports. All of
+    one library, its name first. Where the whole of it was imported by somebody, that is used."""
+    with _ONE_AT_A_TIME:
+        root = packages[0]
+        if root in sys.modules:
+            yield
+            return
+        spec = find_spec(root)
+        if spec is None or not spec.submodule_search_locations:
+            raise ModuleNotFoundError(f"No module named {root!r}", name=root)
+        for name in packages:
+            module = _module(name, {})
+            module.__path__ = [str(Path(spec.submodule_search_locations[0], *name.split(".")[1:]))]
+            sys.modules[name] = module
+        try:
+            yield
+        finally:
+            for name in [name for name in sys.modules if name.partition(".")[0] == root]:
+                sys.modules.pop(name)
 
 
 def _wanted(name: str) -> bool:

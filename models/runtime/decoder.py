@@ -50,7 +50,7 @@ class Said:
     tokens: NDArray[np.int64]
     """`[frames, codebooks]`."""
     hidden: NDArray[np.float32] | None = None
-    """What the network gave for each, `[frames, width]`, where the decoder was made to keep it."""
+    """What the network gave for each and for its stop, `[frames, width]`, where the decoder was made to keep it."""
 
 
 class Decoder:
@@ -234,21 +234,15 @@ class Decoder:
         """What is new of each, in one piece, so that a card is asked once."""
         if not rows:
             return {}
-        ends = [row.frames - row.stopped for row in rows]
-        first = min(min(row.fetched, end) for row, end in zip(rows, ends, strict=True))
-        slots, last = [row.slots[0] for row in rows], max(ends)
-        held = {
-            name: self._rows.tensors[name][slots, first:last].cpu().numpy()
-            for name in ("said", "hidden")
-            if name in self._rows.tensors
-        }
+        first, last = min(row.fetched for row in rows), max(row.frames for row in rows)
+        slots, kept = [row.slots[0] for row in rows], self._rows.tensors
+        held = {name: kept[name][slots, first:last].cpu().numpy() for name in ("said", "hidden") if name in kept}
         made = dict[str, Said]()
-        for at, (row, end) in enumerate(zip(rows, ends, strict=True)):
-            new = slice(min(row.fetched, end) - first, end - first)
+        for at, row in enumerate(rows):
+            given = slice(row.fetched - first, row.frames - first)
             row.fetched = row.frames
-            made[row.id] = Said(
-                held["said"][at, new].copy(), held["hidden"][at, new].copy() if "hidden" in held else None
-            )
+            tokens = held["said"][at, given.start : max(given.start, given.stop - row.stopped)]
+            made[row.id] = Said(tokens.copy(), held["hidden"][at, given].copy() if "hidden" in held else None)
         return made
 
     def _length(self, rows: Iterable[Row], steps: int) -> int:

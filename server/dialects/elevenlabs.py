@@ -19,6 +19,7 @@ from operations.elevenlabs import SpeechRequest, Spoken
 from operations.roll import Speaker, speakers
 from server import keys
 from server.asking import Talk, answered, ask_of, streamed
+from server.heard import Heard
 from server.replies import Streamed, complaint, faults, file, shaped, sound, speaks, spoke
 
 
@@ -153,17 +154,16 @@ async def stream_with_timestamps(request: Request, order: Ordered) -> Response:
 
 async def lines(talk: Talk) -> AsyncGenerator[bytes, None]:
     """When a stretch of text was said is known once the next begins: it comes with the sound of that."""
-    text, start, end = "", 0.0, 0.0
+    heard = Heard()
     async with aclosing(talk.sounds()) as sounds:
         async for piece in sounds:
-            heard = None
-            if piece.text:
-                heard = elevenlabs.alignment([Spoken(text, start, piece.start)] if text else [])
-                text, start = piece.text, piece.start
-            end = piece.start + piece.duration
-            yield _line(timed(piece.data, heard))
-    if text:
-        yield _line(timed(b"", elevenlabs.alignment([Spoken(text, start, end)])))
+            yield _line(timed(piece.data, alignment(heard.hear(piece))))
+    if rest := heard.rest():
+        yield _line(timed(b"", alignment(rest)))
+
+
+def alignment(stretch: Spoken | None) -> dict[str, list[Any]] | None:
+    return elevenlabs.alignment([stretch] if stretch else [])
 
 
 def _line(told: Mapping[str, Any]) -> bytes:

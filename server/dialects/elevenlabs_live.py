@@ -1,11 +1,12 @@
 """ElevenLabs' sockets: text piece by piece into one context, or into several on one socket.
 
 What their bodies mean is in `operations/elevenlabs`. Their schedules for when to speak have no counterpart: a
-sentence is spoken as soon as its end is known. A context that is closed is spoken to its end, as theirs are.
+model speaks as soon as it can. A context that is closed is spoken to its end, as theirs are.
 """
 
 import base64
-from collections.abc import Mapping
+from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
@@ -17,8 +18,9 @@ from operations import elevenlabs
 from operations.elevenlabs import Spoken, VoiceSettings
 from operations.inputs import Told
 from server import keys
-from server.live import Conversation
-from server.sockets import POLICY, messages
+from server.heard import Heard
+from server.live import Conversation, Gone
+from server.sockets import POLICY, messages, part
 
 router = APIRouter(tags=["ElevenLabs"])
 
@@ -41,6 +43,10 @@ class Message(Told):
     xi_api_key_header: str | None = Field(None, alias="xi-api-key")
     authorization: str | None = None
 
+    @property
+    def key(self) -> str:
+        return self.xi_api_key or self.xi_api_key_header or self.authorization or ""
+
 
 class Manner(Told):
     """How a socket speaks, by its address."""
@@ -55,7 +61,9 @@ class Manner(Told):
     enable_logging: bool = Field(True, description="Refused where false.")
     enable_ssml_parsing: bool = Field(False, description="Refused where true.")
     inactivity_timeout: float = Field(20.0, ge=1, le=MOST_IDLE_SECONDS)
-    sync_alignment: bool = Field(False, description="Not applied: what is known of times is always sent.")
+    sync_alignment: bool = Field(
+        False, description="Times count from the context's beginning, not from each message's."
+    )
     auto_mode: bool = Field(False, description="Not applied: it is always so.")
     optimize_streaming_latency: int | None = Field(None, description="Not applied.")
 
@@ -87,35 +95,30 @@ class Teller:
 
     def __init__(self, named: bool) -> None:
         self.conversation: Conversation | None = None
+        self.counts_on = False
+        """Whether times count from the context's beginning, instead of from each message's."""
         self._named = named
-        self._said: dict[str, tuple[str, float, float]] = {}
+        self._heard: defaultdict[str, Heard] = defaultdict(Heard)
 
     async def tell(self, context: str, event: Event) -> None:
         assert self.conversation is not None
         match event:
             case Audio():
-                heard = self._heard(context, event)
-                await self.conversation.send(self._message(context, event.data, heard))
+                stretch = self._heard[context].hear(event)
+                await self.conversation.send(self._message(context, event.data, stretch))
             case Done():
-                if rest := self._said.pop(context, None):
-                    heard = elevenlabs.alignment([Spoken(*rest)])
-                    await self.conversation.send(self._message(context, b"", heard))
+                if stretch := self._heard.pop(context, Heard()).rest():
+                    await self.conversation.send(self._message(context, b"", stretch))
                 await self.conversation.send(self._about(context) | {"audio": None, "isFinal": True})
             case Failed():
-                self._said.pop(context, None)
-                await self.conversation.send(self._about(context) | problem(event.error))
+                self._heard.pop(context, None)
+                told = problem(event.error)
+                await self.conversation.send(self._about(context) | told)
+                if not self._named:
+                    await self.conversation.hang_up(told["error"])
 
-    def _heard(self, context: str, event: Audio) -> dict[str, list[Any]] | None:
-        text, start, _ = self._said.get(context, ("", 0.0, 0.0))
-        end = event.start + event.duration
-        if not event.text:
-            self._said[context] = text, start, end
-            return None
-        self._said[context] = event.text, event.start, end
-        return elevenlabs.alignment([Spoken(text, start, event.start)] if text else [])
-
-    def _message(self, context: str, data: bytes, heard: Mapping[str, list[Any]] | None) -> dict[str, Any]:
-        times = None if heard is None else aligned(heard)
+    def _message(self, context: str, data: bytes, stretch: Spoken | None) -> dict[str, Any]:
+        times = None if stretch is None else aligned(stretch, 0.0 if self.counts_on else stretch.start)
         return self._about(context) | {
             "audio": base64.b64encode(data).decode(),
             "isFinal": None,
@@ -127,8 +130,11 @@ class Teller:
         return {"contextId": context} if self._named else {}
 
 
-def aligned(heard: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+def aligned(stretch: Spoken, since: float) -> dict[str, list[Any]] | None:
     """Theirs over a socket: milliseconds, and how long instead of until when."""
+    heard = elevenlabs.alignment([Spoken(stretch.text, stretch.start - since, stretch.end - since)])
+    if heard is None:
+        return None
     starts, ends = heard["character_start_times_seconds"], heard["character_end_times_seconds"]
     return {
         "chars": heard["characters"],
@@ -158,20 +164,22 @@ async def conversed(socket: WebSocket, voice_id: str, named: bool) -> None:
     conversation = teller.conversation = Conversation(socket, teller.tell, MOST_IDLE_SECONDS)
     try:
         manner = Manner.model_validate({**socket.query_params, "voice_id": voice_id})
-        conversation.idle_seconds = manner.inactivity_timeout
+        conversation.idle_seconds, teller.counts_on = manner.inactivity_timeout, manner.sync_alignment
         allowed = False
         async for raw in messages(socket):
             message = Message.model_validate(raw)
             if not allowed:
-                keys.admitted(socket, message.xi_api_key or message.xi_api_key_header or message.authorization or "")
+                keys.admitted(socket, message.key)
                 allowed = True
-            if await obeyed(conversation, manner, message, named):
-                await conversation.finish()
-                await socket.close()
-                return
+            if not conversation.leaving and await obeyed(conversation, manner, message, named):
+                conversation.leave()
+    except Gone:
+        await part(socket, POLICY)
     except Failure as failure:
-        await conversation.send(problem(failure))
-        await socket.close(POLICY)
+        told = problem(failure)
+        with suppress(Gone):
+            await conversation.send(told)
+        await part(socket, POLICY, told["error"])
     finally:
         await conversation.close()
 
@@ -180,11 +188,9 @@ async def obeyed(conversation: Conversation, manner: Manner, message: Message, n
     """Whether it was the last message."""
     context = (message.context_id or "") if named else ALONE
     ends = message.text == "" and not named and not message.flush
-    speaks = bool(message.text) and (context or not named)
-    if speaks and context not in conversation:
-        conversation.open(context, manner.input(message))
-    if message.text or message.flush:
-        await conversation.write(context, message.text or "", flush=bool(message.flush))
+    if message.text and (context or not named) and not conversation.listens(context):
+        await conversation.begin(context, manner.input(message))
+    await conversation.write(context, message.text or "", flush=bool(message.flush))
     if message.close_context:
-        conversation.end(context)
+        await conversation.end(context)
     return ends or bool(message.close_socket)

@@ -70,3 +70,27 @@ with stand_ins():
 assert again is torch and torch.tensor(1).item() == 1
 """
     run(code)
+
+
+def test_a_module_of_a_hollow_package_brings_nothing_of_the_others():
+    code = """
+import sys
+from models.engines.shims import hollow
+from models.engines.xtts_text import PACKAGES
+with hollow(*PACKAGES):
+    from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer
+print(VoiceBpeTokenizer().char_limits["en"], [name for name in ("TTS", "trainer", "librosa") if name in sys.modules])
+"""
+    assert run(code) == "250 []\n"
+
+
+def test_a_hollow_package_that_is_not_installed_is_missed_by_its_name():
+    code = """
+from models.engines.shims import hollow
+try:
+    with hollow("nowhere_at_all"):
+        pass
+except ModuleNotFoundError as error:
+    print(error.name)
+"""
+    assert run(code) == "nowhere_at_all\n"

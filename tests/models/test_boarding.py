@@ -33,7 +33,7 @@ def test_a_newcomer_waits_while_the_started_fill_the_machine() -> None:
 
 def test_nobody_new_comes_to_a_busy_deck_whose_streams_have_little_in_hand() -> None:
     late = newcomer("late", 9, aboard=False)
-    for slack, load, boarded in ((0.4, 0.2, ()), (0.6, 0.2, ("late",)), (0.4, 0.1, ("late",))):
+    for slack, load, boarded in ((0.2, 0.2, ()), (0.4, 0.2, ("late",)), (0.4, 0.22, ()), (0.2, 0.15, ("late",))):
         started = [rider(str(number), number, slack=slack) for number in range(3)]
         costs = costing(load, sound=1.0)
         costs.learn("speak", 1, 5, load / 10, 0.1)

@@ -15,7 +15,7 @@ from basics.errors import Failure
 from models.catalogue import card, engine_class
 from models.engine import Deck, Engine, Line, NoRoom, Piece
 from models.groups import Entry, table
-from tests.engines import tiny_chatterbox, tiny_f5, tiny_pocket, weights
+from tests.engines import tiny_chatterbox, tiny_f5, tiny_pocket, tiny_xtts, weights
 from voices.voice import Voice
 
 TEXT = "Good evening, and welcome."
@@ -35,12 +35,13 @@ FETCHED: dict[str, Callable[[Path], Path]] = {
     "kokoro": lambda _: weights.kokoro(),
     "pocket-tts": tiny_pocket.make,
     "f5-tts": tiny_f5.make,
+    "xtts-v2": lambda place: tiny_xtts.make(place, frames=40),
     **{id: chatterbox(folder) for id, folder in CHATTERBOX.items()},
 }
 """Where an engine's files come from in tests, given an empty folder; the others have them in their package."""
 WITHIN = dict.fromkeys(CHATTERBOX, tiny_chatterbox.small)
 """What a tiny engine is loaded in."""
-RANDOM = {"pocket-tts", *CHATTERBOX}
+RANDOM = {"pocket-tts", "xtts-v2", *CHATTERBOX}
 """Whose weights in tests were never trained: they speak, and nobody can say for how long."""
 
 BUILT = [

@@ -1,7 +1,5 @@
 """Who moves next, over plain data."""
 
-from dataclasses import replace
-
 from hypothesis import given, settings
 
 from models.costs import Costs
@@ -88,7 +86,7 @@ def test_chunks_grow_with_the_sound_in_hand() -> None:
         turn = choose(state(rider("a", slack=slack), first=0.1))
         assert turn is not None
         sizes.append(turn.work[0].size)
-    assert sizes == [5, 17, 33, 50, 50]
+    assert sizes == [round(50 * RULES.second), 17, 33, 50, 50]
 
 
 def test_a_file_goes_as_far_as_one_chunk_may() -> None:
@@ -135,24 +133,25 @@ def test_a_turn_whose_like_was_never_seen_is_not_cut_for_it() -> None:
     assert turn.work[0].size == 48
 
 
-def test_who_is_at_ease_stays_behind_when_a_newcomer_leads_and_who_is_not_goes_along() -> None:
-    riders = [newcomer("new", 9), rider("rich", 1, slack=5.0), rider("poor", 2, slack=0.6), file("f", 3)]
-    for owed, along in ((0.0, {"new", "poor"}), (0.5, {"f", "new", "poor"})):
-        turn = choose(state(*riders, rows=8, owed=owed))
-        assert turn is not None
-        assert {each.line for each in turn.work} >= along - {"f"}
-        assert "rich" not in {each.line for each in turn.work} or turn.work[0].line == "f"
+def test_whoever_has_use_for_the_leads_stage_goes_along_even_if_it_would_have_gone_on_to_another() -> None:
+    riders = [rider("tight", 0, slack=0.05), rider("rich", 1, slack=3.0)]
+    ready = [
+        work("tight", "vocode", 20, 0.4, 1),
+        work("rich", "decode", 50, 1.0, 1),
+        work("rich", "vocode", 10, 0.2, 1),
+    ]
+    turn = choose(state(*riders, ready=ready, stages=STAGES, rows=8, costs=decoding(1, 2)))
+    assert turn is not None
+    assert (turn.stage, [each.line for each in turn.work]) == ("vocode", ["tight", "rich"])
 
 
-def test_while_there_is_time_the_stage_goes_that_more_rows_want() -> None:
-    riders = [rider("next", 0, slack=0.4), *(rider(str(n), n, slack=0.5) for n in range(1, 5))]
-    ready = [work("next", "vocode", 20, 0.4, 1), *(work(str(n), "decode", 20, 0.4, 1) for n in range(1, 5))]
-    patient = choose(state(*riders, ready=ready, stages=STAGES, rows=8, costs=decoding(1, 2, 4, 6)))
-    pressed = [replace(riders[0], slack=0.05), *riders[1:]]
-    urgent = choose(state(*pressed, ready=ready, stages=STAGES, rows=8, costs=decoding(1, 2, 4, 6)))
-    assert patient is not None
-    assert urgent is not None
-    assert (patient.stage, urgent.stage) == ("decode", "vocode")
+def test_a_newcomers_sound_is_due_a_while_after_it_came_and_later_on_a_fuller_deck() -> None:
+    started = [rider(str(number), number, slack=0.4) for number in range(3)]
+    for seconds, waited, first in ((0.02, 0.0, "new"), (0.3, 0.0, "0"), (0.3, 0.3, "new")):
+        costs = costing(seconds)
+        costs.learn("speak", 1, 5, seconds / 10, 0.1)
+        seen = state(*started, newcomer("new", 9, waited=waited), costs=costs, first=0.1)
+        assert lead(seen) == first
 
 
 def test_a_started_stream_with_little_in_hand_does_not_count_those_who_have_more_as_before_it() -> None:

@@ -30,7 +30,7 @@ places = ["here"]
 @asynccontextmanager
 async def served(folder: Path, score: Score | None = None, **environment: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of it; `client.base_url` is its address. The house is `house_of(client)`."""
-    async with standing(folder, score, **environment) as house:
+    async with standing(folder, score, None, **environment) as house:
         await house.manager.warm("tone")
         how = executing if places[-1] == "here" else deployed
         async with how(house) as (settings, executor), listening(settings, executor) as client:

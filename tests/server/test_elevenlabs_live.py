@@ -80,16 +80,27 @@ async def test_contexts_as_voice_agents_use_them(tmp_path: Path) -> None:
         assert opened.close_code == 1000
 
 
-async def test_every_character_has_its_time_in_order(tmp_path: Path) -> None:
-    async with served(tmp_path) as client, socket(client, "stream-input") as opened:
+@pytest.mark.parametrize("counts_on", [False, True])
+async def test_every_character_has_its_time(tmp_path: Path, counts_on: bool) -> None:
+    """From the beginning of its message, as their document has it; from the context's where times are synchronised."""
+    query = f"{QUERY}&sync_alignment={str(counts_on).lower()}"
+    async with served(tmp_path) as client, socket(client, "stream-input", query) as opened:
         await say(opened, text="Hello there. How are you? ")
         await say(opened, text="")
-        heard = [message["alignment"] for message in await until_final(opened) if message.get("alignment")]
-        assert "".join("".join(times["chars"]) for times in heard).replace(" ", "") == "Hellothere.Howareyou?"
-        starts = [start for times in heard for start in times["charStartTimesMs"]]
-        assert starts == sorted(starts)
-        assert starts[-1] > 500
-        assert all(duration >= 0 for times in heard for duration in times["charDurationsMs"])
+        messages = await until_final(opened)
+    heard = [message["alignment"] for message in messages if message.get("alignment")]
+    assert "".join("".join(times["chars"]) for times in heard).split() == "Hello there. How are you?".split()
+    ended = 0
+    for times in heard:
+        starts, durations = times["charStartTimesMs"], times["charDurationsMs"]
+        assert starts[0] == pytest.approx(ended, abs=1)
+        assert all(
+            later == pytest.approx(start + took, abs=2)
+            for start, took, later in zip(starts, durations, starts[1:], strict=False)
+        )
+        ended = starts[-1] + durations[-1] if counts_on else 0
+    seconds = len(sound(messages)) / 48_000
+    assert sum(sum(times["charDurationsMs"]) for times in heard) / 1000 == pytest.approx(seconds, abs=0.1)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -24,6 +25,16 @@ def card(comfortable: int = 300, whole: bool = True, tags: tuple[str, ...] = ())
 def lines(text: str, comfortable: int = 300, language: str = "en", stream: bool = False) -> list[str]:
     passages = script([Part(text, language=language)]).passages
     return [segment.text for segment in plan(passages, card(comfortable), stream=stream)]
+
+
+def test_a_language_that_a_model_speaks_less_of_at_a_time_gets_shorter_lines() -> None:
+    narrow = replace(card(200), languages=("en", "ru"), narrower=(("ru", 60),))
+    text = "one two three four five six seven, " * 12
+    longest = {}
+    for language in ("en", "ru-ru"):
+        passages = script([Part(text, language=language)]).passages
+        longest[language] = max(len(segment.text) for segment in plan(passages, narrow, stream=False))
+    assert longest["ru-ru"] <= 60 < longest["en"] <= 200
 
 
 def together(passages: list[Passage], segments: tuple[Segment, ...]) -> list[str]:

@@ -1,20 +1,37 @@
+from collections.abc import Callable
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.catalogue import Catalogue, card
 from models.engines.tone import Tone
 from speech.script import Part
-from speech.writing import Writing
+from speech.writing import LONG_SECONDS, Stroke, Writing
 
-CARD = Tone.card
+CARD = replace(Tone.card, live=False)
 
 
 def writing() -> Writing:
     return Writing(CARD, Part(""))
 
 
+def live() -> Writing:
+    return Writing(Tone.card, Part(""), known_tags=("[laugh]", "(coughs)"))
+
+
 def said(writing: Writing, *pieces: str) -> list[str]:
-    return [segment.text for piece in pieces for segment in writing.write(piece)]
+    return [stroke.segment.text for piece in pieces for stroke in writing.write(piece)]
+
+
+def lines(*strokes: Stroke) -> list[str]:
+    """As a voice hears them."""
+    found: list[str] = []
+    for stroke in strokes:
+        if stroke.opens:
+            found.append("")
+        found[-1] += stroke.segment.text
+    return found
 
 
 def test_a_sentence_is_complete_once_something_follows_it() -> None:
@@ -22,7 +39,7 @@ def test_a_sentence_is_complete_once_something_follows_it() -> None:
     assert said(text, "Good", " evening", ".") == []
     assert said(text, " How") == ["Good evening."]
     assert said(text, " are you? I") == ["How are you?"]
-    assert [segment.text for segment in text.flush()] == ["I"]
+    assert [stroke.segment.text for stroke in text.flush()] == ["I"]
 
 
 def test_a_space_behind_the_mark_is_enough_unless_it_is_an_abbreviation() -> None:
@@ -53,8 +70,8 @@ def test_a_long_sentence_without_an_end_goes_at_clauses_then_at_words() -> None:
 
 def test_silence_between_segments_follows_their_marks_and_what_is_asked() -> None:
     text = writing()
-    pauses = [s.pause for s in text.write("One is here. Two is there? Three")]
-    pauses += [s.pause for s in text.write(" is gone.[pause:2] ") + text.write("Four. ") + text.flush()]
+    pauses = [s.segment.pause for s in text.write("One is here. Two is there? Three")]
+    pauses += [s.segment.pause for s in text.write(" is gone.[pause:2] ") + text.write("Four. ") + text.flush()]
     assert pauses[0] == 0
     assert pauses[1] > 0
     assert 2.0 in pauses
@@ -67,11 +84,65 @@ def test_marks_alone_wait_for_words() -> None:
     assert said(text, "Well then. ") == ["... ! Well then."] or said(writing(), "Well then. ") == ["Well then."]
 
 
+def test_a_voice_that_takes_text_as_it_speaks_gets_each_word_once_it_is_whole() -> None:
+    text = live()
+    assert lines(*text.write("Good eve")) == ["Good"]
+    assert text.write("ning") == []
+    more = text.write(", and ")
+    assert [(stroke.segment.text, stroke.opens, stroke.closes) for stroke in more] == [(" evening, and", False, False)]
+    assert [stroke.closes for stroke in text.flush()] == [True]
+    assert text.flush() == []
+
+
+def test_text_without_spaces_goes_where_it_may_be_parted() -> None:
+    text = live()
+    assert lines(*text.write("你好"), *text.write("世界"), *text.flush()) == ["你好世界"]
+
+
+def test_markup_waits_until_it_is_whole() -> None:
+    text = live()
+    strokes = [stroke for token in ("One", " [pau", "se:", "0.", "5", "]", " two (cou", "ghs) three.") for stroke in
+               text.write(token)]  # fmt: skip
+    assert lines(*strokes, *text.flush()) == ["One", "two three."]
+    assert [stroke.segment.pause for stroke in strokes if stroke.opens] == [0.0, 0.5]
+    assert list(text.warnings) == ["`(coughs)` is a tag that this model does not read; it was left out."]
+
+
+def test_an_open_bracket_that_becomes_nothing_is_text_in_the_end() -> None:
+    text = live()
+    assert lines(*text.write("He wrote [sic and went on"), *text.flush()) == ["He wrote [sic and went on"]
+    assert "".join(said(live(), "He wrote [sic ", *["and went on "] * 20)).startswith("He wrote [sic and")
+
+
+def test_a_paragraph_begins_a_line_of_its_own_after_its_silence() -> None:
+    text = live()
+    opened = [s.segment for s in [*text.write("A title\n"), *text.write("\nThe text. ")] if s.opens]
+    assert [(segment.text, segment.pause) for segment in opened] == [("A title", 0.0), ("The text.", 0.7)]
+
+
+def test_a_line_that_grew_long_ends_with_its_sentence() -> None:
+    text = live()
+    strokes = [s for _ in range(60) for s in text.write("A sentence of six words this is. And ")]
+    spoken = lines(*strokes)
+    assert len(spoken) > 1
+    assert all(line.endswith("is.") for line in spoken[:-1])
+    assert all(LONG_SECONDS - 5 <= CARD.seconds(line) < LONG_SECONDS + 10 for line in spoken[:-1])
+
+
+def test_halves_of_a_character_that_come_apart_are_put_together() -> None:
+    assert lines(*live().write("Hi \ud83d"), *live().flush()) == ["Hi"]
+    text = live()
+    assert lines(*text.write("Hi \ud83d"), *text.write("\ude00 there "), *text.flush()) == ["Hi \U0001f600 there"]
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from(["Hi", " there", ".", " ", ",", "\n", "no", " 3", ".5", "? ", "。", "你好", "[", "]"])))
-def test_however_it_is_cut_every_letter_is_said_once_in_order(pieces: list[str]) -> None:
-    text = writing()
-    heard = said(text, *pieces) + [segment.text for segment in text.flush()]
+@given(
+    st.sampled_from([writing, live]),
+    st.lists(st.sampled_from(["Hi", " there", ".", " ", ",", "\n", "no", " 3", ".5", "? ", "。", "你好", "[", "]"])),
+)
+def test_however_it_is_cut_every_letter_is_said_once_in_order(manner: Callable[[], Writing], pieces: list[str]) -> None:
+    text = manner()
+    heard = said(text, *pieces) + [stroke.segment.text for stroke in text.flush()]
     letters = [c for c in "".join(heard) if c.isalnum()]
     assert letters == [c for c in "".join(pieces) if c.isalnum()]
 

@@ -145,6 +145,22 @@ def test_what_the_network_gave_is_fetched_where_it_is_asked_for(talker: Talker) 
         assert words.tolist()[: len(said.tokens)] == said.tokens[:, 0].tolist()
 
 
+def test_what_the_network_gave_for_a_rows_stop_is_fetched_too(talker: Talker) -> None:
+    line = talker.line(2, 30, Knobs(0.0))
+    said = alone(talker, line)
+    stop = said[4]
+    decoder = talker.decoder(2, hidden=talkers.WIDTH, stops=(stop,))
+    decoder.join("a", **line)
+    first, more = decoder.prefill(["a"])["a"], decoder.decode({"a": 20})["a"]
+    assert decoder.rows["a"].stopped
+    tokens = [*first.tokens[:, 0], *more.tokens[:, 0]]
+    assert tokens == said[: said.index(stop)]
+    assert first.hidden is not None
+    assert more.hidden is not None
+    given = torch.cat([torch.tensor(first.hidden), torch.tensor(more.hidden)])
+    assert (given @ talker.head.T).argmax(dim=1).tolist() == [*tokens, stop]
+
+
 def test_a_full_decoder_has_no_room_and_a_row_that_left_makes_some(talker: Talker) -> None:
     decoder = talker.decoder(3)
     decoder.join("a", **talker.line(1, 4, guidance=1.0))
