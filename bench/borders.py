@@ -22,10 +22,13 @@ Line = tuple[Samples, Sequence[int]]
 """A stream's sound, and the samples at which its chunks meet."""
 
 
-def area(lines: Sequence[Line], seed: int = 0, spoil: Callable[[Samples, int], Samples] | None = None) -> float:
-    """Under the curve: the chance that a border looks more like one than another place. `spoil` damages borders."""
+def area(
+    lines: Sequence[Line], seed: int = 0, spoil: Callable[[Samples, int], Samples] | None = None, grid: int = HOP
+) -> float:
+    """Under the curve: the chance that a border looks more like one than another place. `spoil` damages borders; other
+    places stand to borders in multiples of `grid`, since what is made of frames shows where frames begin."""
     dice = np.random.default_rng(seed)
-    seen = [_places(sound, borders, dice, spoil) for sound, borders in lines]
+    seen = [_places(sound, borders, dice, spoil, grid) for sound, borders in lines]
     learnt, judged = seen[::2], seen[1::2]
     score = _trained(*(np.concatenate([each[kind] for each in learnt]) for kind in (0, 1)))
     ours, others = (score(np.concatenate([each[kind] for each in judged])) for kind in (0, 1))
@@ -45,12 +48,17 @@ def louder(samples: Samples, at: int) -> Samples:
 
 
 def _places(
-    sound: Samples, borders: Sequence[int], dice: np.random.Generator, spoil: Callable[[Samples, int], Samples] | None
+    sound: Samples,
+    borders: Sequence[int],
+    dice: np.random.Generator,
+    spoil: Callable[[Samples, int], Samples] | None,
+    grid: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What borders look like, and as many other places, none of them near a border."""
     room = 2 * REACH
     inside = [at for at in borders if room <= at < len(sound) - room]
-    free = [at for at in range(room, len(sound) - room, HOP) if all(abs(at - border) > room for border in borders)]
+    first = room + (borders[0] - room) % grid
+    free = [at for at in range(first, len(sound) - room, grid) if all(abs(at - border) > room for border in borders)]
     others: Sequence[int] = [int(at) for at in dice.permutation(free)[: 3 * len(inside)]]
     ours = [
         _look(sound[at - room : at + room] if spoil is None else spoil(sound[at - room : at + room], room))

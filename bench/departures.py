@@ -22,6 +22,8 @@ from bench.pairs import table
 
 TOKENS, LINES, LINES_FULL = 120, 24, 2
 VALID, RATE = 6561, 24_000
+TOKEN = 960
+"""Samples."""
 HALF = ("bf16", "fp16")
 
 
@@ -110,7 +112,9 @@ def _same(one: Sequence[int], other: Sequence[int]) -> int:
 
 def _borders(lines: Sequence[Line]) -> list[list[str]]:
     kinds = {"as they are": None, "2 ms missing (control)": missing, "2 dB louder (control)": louder}
-    return [[kind, " ".join(f"{area(lines, seed, spoil):.2f}" for seed in range(5))] for kind, spoil in kinds.items()]
+    return [
+        [kind, " ".join(f"{area(lines, seed, spoil, TOKEN):.2f}" for seed in range(5))] for kind, spoil in kinds.items()
+    ]
 
 
 def _marks(lines: Sequence[Line]) -> list[list[str]]:

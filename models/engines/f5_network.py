@@ -217,7 +217,7 @@ class Network:
         half = _TIMES // 2
         steps = torch.exp(torch.arange(half).float() * -(math.log(10_000) / (half - 1)))
         angles = 1000 * torch.tensor(times)[:, None] * steps
-        return torch.cat([angles.sin(), angles.cos()], -1).to(self.device, self.dtype)
+        return torch.cat([angles.sin(), angles.cos()], -1).to(self.device, self.dtype, non_blocking=True)
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
         return F.linear(x, self._held[f"{name}.weight"], self._held[f"{name}.bias"])
@@ -264,7 +264,8 @@ def _inside(rows: Sequence[Row], device: Any) -> Tensor | None:
     lengths = [len(row.noise) for row in rows]
     if min(lengths) == max(lengths):
         return None
-    return (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None])[..., None].to(device)
+    # A step that waited for the card would leave it idle while the next one is put together.
+    return (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None])[..., None].to(device, non_blocking=True)
 
 
 def _widened(x: Tensor, frames: int) -> Tensor:

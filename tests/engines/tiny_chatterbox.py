@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.engines.chatterbox_upstream import lean
 from models.engines.shims import stand_ins
 
 SEED = 20_261_121
@@ -60,6 +59,8 @@ def _alone(into: Path, kind: str, full: bool) -> Path:
 
 def upstream() -> Any:
     """All of it, over those of its modules that the engine itself imports."""
+    from models.engines.chatterbox_upstream import lean
+
     with lean():
         from chatterbox.models import s3gen, voice_encoder  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
         from chatterbox.models.t3.inference import (  # type: ignore[import-not-found,unused-ignore]
