@@ -5,7 +5,6 @@ import random
 import shutil
 import socket
 import stat
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,27 @@ import pytest
 
 from basics.audio import Samples, join
 from basics.errors import Failure
-from models.engine import Deck, Line, NoRoom, Piece
-from models.engines.chatterbox import Chatterbox, ChatterboxMultilingual, ChatterboxTurbo
+from models.engine import Line, NoRoom, Piece
+from models.engines.chatterbox import Chatterbox
 from models.engines.chatterbox_deck import ChatterboxDeck
 from models.listener import Listener
 from models.resident import Resident
 from models.warming import warm_up
 from tests.engines import tiny_chatterbox
+from tests.engines.chatterbox_lines import (
+    FRAMES,
+    KINDS,
+    alike,
+    alone,
+    eight,
+    line,
+    loaded,
+    recording,
+    run,
+    sound_of,
+    turn,
+    with_knobs,
+)
 from voices.voice import Voice
 
 pytestmark = [
@@ -29,20 +42,6 @@ pytestmark = [
     pytest.mark.environment("modern"),
     pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"),
 ]
-
-TEXTS = (
-    "Good evening.",
-    "Please close the window before you leave the room!",
-    "Yes.",
-    "Nobody came to the harbour that evening, and nobody spoke.",
-)
-KINDS: dict[str, type[Chatterbox]] = {
-    "english": Chatterbox,
-    "multilingual": ChatterboxMultilingual,
-    "turbo": ChatterboxTurbo,
-}
-FRAMES = 40
-"""Tokens after which a tiny line ends, about."""
 
 
 @pytest.fixture(scope="module")
@@ -58,70 +57,6 @@ def engine(request: pytest.FixtureRequest, weights: Path) -> Chatterbox:
 @pytest.fixture(scope="module")
 def english(weights: Path) -> Chatterbox:
     return loaded(weights / "english")
-
-
-def loaded(folder: Path) -> Chatterbox:
-    with tiny_chatterbox.small():
-        return KINDS[folder.name].load(folder, "cpu", "")
-
-
-def line(engine: Chatterbox, id: str = "a", text: str = TEXTS[1], seed: int = 1, **knobs: Any) -> Line:
-    default = engine.prepare(Voice("default", "preset", "default"))
-    return Line(id, text, "en", default, engine.Options.model_validate(knobs), seed)
-
-
-def recording(seed: int, seconds: float = 6.0) -> Voice:
-    samples = np.random.default_rng(seed).normal(0, 0.1, int(seconds * 24_000)).astype(np.float32)
-    return Voice(f"v{seed}", "inline", f"v{seed}", samples=samples, rate=24_000)
-
-
-def eight(engine: Chatterbox) -> list[Line]:
-    """Lines of all lengths, in two voices, with knobs and seeds of their own; every other one greedy."""
-    guided = [{"cfg_weight": weight} for weight in (0.5, 0.0, 0.9)] if engine.card.id != "chatterbox-turbo" else [{}]
-    other = engine.prepare(recording(1))
-    lines = [
-        line(
-            engine,
-            f"line{number}",
-            TEXTS[number % len(TEXTS)],
-            seed=number,
-            temperature=0.0 if number % 2 else 0.8,
-            **guided[number % len(guided)],
-        )
-        for number in range(8)
-    ]
-    return [replace(each, conditioning=other) if number % 3 == 0 else each for number, each in enumerate(lines)]
-
-
-def run(deck: Deck, sizes: Sequence[int] = (10_000,), turns: int = 10_000) -> list[Piece]:
-    """Turn by turn: of the stages that have work the latest, every row of it, in these sizes over and over."""
-    pieces: list[Piece] = []
-    for turn in range(turns):
-        ready = deck.ready()
-        if not ready:
-            break
-        stage = max((work.stage for work in ready), key=deck.stages.index)
-        size = sizes[turn % len(sizes)]
-        chosen = [work for work in ready if work.stage == stage]
-        pieces += deck.run([replace(work, size=max(work.least, min(work.size, size))) for work in chosen])
-    return pieces
-
-
-def sound_of(pieces: list[Piece], id: str = "a") -> Samples:
-    assert [piece.error for piece in pieces if piece.line == id and piece.error] == []
-    mine = [piece for piece in pieces if piece.line == id]
-    assert [piece.last for piece in mine] == [False] * (len(mine) - 1) + [True]
-    return join([piece.samples for piece in mine])
-
-
-def alone(engine: Chatterbox, given: Line, sizes: Sequence[int] = (10_000,)) -> Samples:
-    deck = engine.open(1)
-    deck.admit(given)
-    return sound_of(run(deck, sizes), given.id)
-
-
-def alike(one: Samples, other: Samples) -> bool:
-    return len(one) == len(other) and bool(np.allclose(one, other, rtol=0, atol=1e-3))
 
 
 def test_eight_ragged_lines_sound_as_each_does_alone(engine: Chatterbox) -> None:
@@ -157,11 +92,6 @@ def test_a_line_sounds_the_same_whoever_comes_goes_or_is_cancelled_at_whatever_t
     assert turns > 5
 
 
-def with_knobs(given: Line, **knobs: Any) -> Line:
-    assert given.options is not None
-    return replace(given, options=given.options.model_copy(update=knobs))
-
-
 def test_lines_join_wait_and_are_cancelled_by_chance_and_those_that_stay_sound_as_alone(engine: Chatterbox) -> None:
     """In one pass each, so that chunks, which fall differently in every company, leave the sound alone."""
     chance = random.Random(7)
@@ -172,7 +102,7 @@ def test_lines_join_wait_and_are_cancelled_by_chance_and_those_that_stay_sound_a
         aboard = {work.line for work in deck.ready()}
         if coming and len(aboard) < 3 and chance.random() < 0.5:
             deck.admit(coming.pop())
-        pieces += _turn(deck, chance)
+        pieces += turn(deck, chance)
         for id in sorted(aboard) if chance.random() < 0.03 else ():
             deck.drop(id)
             cancelled.add(id)
@@ -181,17 +111,6 @@ def test_lines_join_wait_and_are_cancelled_by_chance_and_those_that_stay_sound_a
     assert ended | cancelled == set(lines)
     for id in sorted(ended)[:4]:
         assert alike(sound_of(pieces, id), alone(engine, lines[id])), id
-
-
-def _turn(deck: Deck, chance: random.Random) -> list[Piece]:
-    """One stage of those that have work, any of its rows, in any size on offer."""
-    ready = list(deck.ready())
-    if not ready:
-        return []
-    stage = chance.choice(sorted({work.stage for work in ready}))
-    rows = [work for work in ready if work.stage == stage]
-    chosen = chance.sample(rows, chance.randint(1, len(rows)))
-    return deck.run([replace(work, size=chance.randint(work.least, max(work.least, work.size))) for work in chosen])
 
 
 def test_the_first_sound_comes_long_before_the_last_token(english: Chatterbox) -> None:
