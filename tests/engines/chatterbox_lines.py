@@ -65,12 +65,12 @@ def eight(engine: Chatterbox) -> list[Line]:
 def run(deck: Deck, sizes: Sequence[int] = (10_000,), turns: int = 10_000) -> list[Piece]:
     """Turn by turn: of the stages that have work the latest, every row of it, in these sizes over and over."""
     pieces: list[Piece] = []
-    for turn in range(turns):
+    for number in range(turns):
         ready = deck.ready()
         if not ready:
             break
         stage = max((work.stage for work in ready), key=deck.stages.index)
-        size = sizes[turn % len(sizes)]
+        size = sizes[number % len(sizes)]
         chosen = [work for work in ready if work.stage == stage]
         pieces += deck.run([replace(work, size=max(work.least, min(work.size, size))) for work in chosen])
     return pieces
