@@ -12,6 +12,7 @@ from bench import (
     departures,
     encoders,
     history,
+    http,
     loop,
     overhead,
     realtime,
@@ -34,6 +35,7 @@ ALL: Mapping[str, Bench] = {
     "realtime": ("Clients that play in real time, on real models", realtime.main),
     "share": ("The worker's own time at 16 streams", share.main),
     "swaps": ("Memory over two hundred swaps", swaps.main),
+    "http": ("Over HTTP and from afar (hibari)", http.main),
     "encoders": ("Each encoder", encoders.main),
     "history": ("History of a million jobs", history.main),
 }

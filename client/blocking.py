@@ -63,8 +63,7 @@ class Client:
     def say(self, text: str, *, s3: dict[str, Any] | None = None, **fields: Any) -> Speech:
         """The whole file. `fields` are those of `speak`: model, voice, language, speed, format ..."""
         answer = self.ask("speak", s3=s3, text=text, **fields)
-        data = answer.data or self._fetched(answer)
-        return Speech(data, answer.fields)
+        return Speech(self.fetch(answer), answer.fields)
 
     def stream(self, text: str, **fields: Any) -> Stream:
         """As it is made."""
@@ -120,8 +119,10 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
         self.close()
 
-    def _fetched(self, answer: Answer) -> bytes:
-        """The key stays here: the file's address is signed."""
+    def fetch(self, answer: Answer) -> bytes:
+        """An answer's sound, wherever it is. The key stays here: the file's address is signed."""
+        if answer.data is not None:
+            return answer.data
         if answer.url is None:
             raise left_behind(answer)
         try:

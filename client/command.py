@@ -20,36 +20,52 @@ FORMATS = ("wav", "mp3", "opus", "ogg", "flac", "aac", "pcm", "mulaw", "alaw")
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser("tts", description="Speech from a worker-tts server, or a RunPod endpoint.")
-    top.add_argument("--url", default=os.environ.get("TTS_URL", ""), help=f"the server; TTS_URL, else {HERE}")
-    top.add_argument("--endpoint", default=os.environ.get("TTS_ENDPOINT", ""), help="a RunPod endpoint's id instead")
-    top.add_argument("--key", default="", help="better in TTS_KEY, or RUNPOD_API_KEY for an endpoint")
-    top.add_argument("--json", action="store_true", help="answers as JSON")
+    where = _where(argparse.SUPPRESS, argparse.SUPPRESS, argparse.SUPPRESS, argparse.SUPPRESS)
+    defaults = (os.environ.get("TTS_URL", ""), os.environ.get("TTS_ENDPOINT", ""), "", False)
+    about = "Speech from a worker-tts server, or a RunPod endpoint."
+    top = argparse.ArgumentParser("tts", description=about, parents=[_where(*defaults)])
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    say = commands.add_parser("say", help="speak a text, into a file or aloud")
+    say = commands.add_parser("say", parents=[where], help="speak a text, into a file or aloud")
     say.add_argument("text", help="`-` reads it from standard input")
     say.add_argument("--out", help="the file; `-` is standard output; without it speech.FORMAT")
     say.add_argument("--play", action="store_true", help="aloud, while it is made")
     _spoken_with(say)
     say.set_defaults(run=_say)
-    batch = commands.add_parser("batch", help="a file for each line, paragraph or row of a CSV")
+    batch = commands.add_parser("batch", parents=[where], help="a file for each line, paragraph or row of a CSV")
     batch.add_argument("source", type=Path)
     batch.add_argument("--out", type=Path, default=Path("out"), help="the folder")
     batch.add_argument("--by", choices=("line", "paragraph"), default="line")
     batch.add_argument("--at-once", type=int, default=4, metavar="N")
     _spoken_with(batch)
     batch.set_defaults(run=_batch)
-    for name, help, columns in LISTS:
-        each = commands.add_parser(name, help=help)
-        each.set_defaults(run=_listed, what=name, columns=columns)
+    for name, help, columns, filters in LISTS:
+        each = commands.add_parser(name, parents=[where], help=help)
+        for filter in filters:
+            each.add_argument(f"--{filter}", type=int if filter == "page" else str)
+        each.set_defaults(run=_listed, what=name, columns=columns, filters=filters)
+        if name == "jobs":
+            each.add_argument("id", nargs="?", help="of one job, to be told all of it")
+            each.add_argument("--cancel", action="store_true", help="that job")
+            each.add_argument("--out", help="a file for that job's sound")
+            each.set_defaults(run=_jobs)
     return top
 
 
 LISTS = (
-    ("voices", "the library's voices", ("id", "name", "language", "duration")),
-    ("models", "the models, and which are served", ("id", "group", "served", "resident")),
-    ("jobs", "the newest jobs of the history", ("id", "status", "model", "voice")),
+    ("voices", "the library's voices", ("id", "name", "language", "duration"), ("search", "language")),
+    ("models", "the models, and which are served", ("id", "group", "served", "resident"), ()),
+    ("jobs", "the newest jobs of the history", ("id", "status", "model", "voice"), ("status", "search", "page")),
 )
+
+
+def _where(url: str, endpoint: str, key: str, json: str | bool) -> argparse.ArgumentParser:
+    """Taken before the command and behind it."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--url", default=url, help=f"the server; TTS_URL, else {HERE}")
+    common.add_argument("--endpoint", default=endpoint, help="a RunPod endpoint's id instead; TTS_ENDPOINT")
+    common.add_argument("--key", default=key, help="better in TTS_KEY, or RUNPOD_API_KEY for an endpoint")
+    common.add_argument("--json", action="store_true", default=json, help="answers as JSON")
+    return common
 
 
 def _spoken_with(command: argparse.ArgumentParser) -> None:
@@ -130,12 +146,31 @@ def _batch(client: Client, asked: argparse.Namespace) -> int:
 
 
 def _listed(client: Client, asked: argparse.Namespace) -> int:
-    rows: list[dict[str, Any]] = getattr(client, asked.what)()
+    rows: list[dict[str, Any]] = getattr(client, asked.what)(**{name: getattr(asked, name) for name in asked.filters})
     if asked.json:
         _tell(asked, {asked.what: rows}, "")
         return 0
     for row in rows:
         sys.stdout.write("\t".join(str(row.get(column, "")) for column in asked.columns) + "\n")
+    return 0
+
+
+def _jobs(client: Client, asked: argparse.Namespace) -> int:
+    if asked.id is None:
+        if asked.cancel or asked.out:
+            raise InvalidRequest("Name the job.", code="invalid_input", field="id")
+        return _listed(client, asked)
+    if asked.cancel:
+        client.ask("jobs.cancel", id=asked.id)
+        _tell(asked, {"cancelled": asked.id}, f"{asked.id}: cancelled")
+        return 0
+    if asked.out:
+        data = client.fetch(client.ask("jobs.audio", id=asked.id))
+        Path(asked.out).write_bytes(data)
+        _tell(asked, {"path": asked.out, "bytes": len(data)}, asked.out)
+        return 0
+    job = client.ask("jobs.get", id=asked.id).fields["job"]
+    _tell(asked, {"job": job}, "\n".join(f"{name}\t{value}" for name, value in job.items() if value not in (None, "")))
     return 0
 
 

@@ -27,6 +27,7 @@ from operations.house import House
 from operations.job import Job
 from operations.jobs import page
 from operations.records import asked, finished, running
+from operations.remains import hopeless, work_of
 from operations.request import SpeakRequest
 from store.history.record import Page, Query, Work
 
@@ -40,8 +41,6 @@ ROOM = 1000
 """Jobs that may wait for a place."""
 CLAIM_SECONDS = 10.0
 """Between looks for jobs whose processes died."""
-MOST_BEGUN = 3
-"""A job that was begun this often and never ended takes its process with it."""
 ACCEPT_SECONDS, DOUBT_SECONDS = 4.0, 10.0
 """How long a job's way into the history may take, and how long none is tried after one took longer."""
 LOOK_SECONDS = 1.0
@@ -65,14 +64,16 @@ class Background:
         self,
         house: House,
         perform: Perform | None = None,
+        serves: Callable[[str], object] | None = None,
         places: int | None = None,
         room: int = ROOM,
         wall: Callable[[], float] = time.time,
         accept_seconds: float = ACCEPT_SECONDS,
     ) -> None:
+        """`serves` raises for a model that `perform` cannot speak with."""
         self._house = house
         self._perform = perform or partial(answer, house=house)
-        self._here = perform is None
+        self._serves = serves or house.catalogue.find
         self._places = places or house.settings.max_concurrency or PLACES
         self._room, self._wall = room, wall
         self._errands: dict[str, Errand] = {}
@@ -95,7 +96,7 @@ class Background:
         if job.id in self._errands:
             raise Failure("key_conflict", "There is a job with this id already.", field="id")
         self._check_room()
-        job = replace(job, accepted=True, wide=True)
+        job = replace(job, accepted=True, wide=True, placed=partial(self._placed, job.id))
         errand = self._take(Errand(job, asked(job, self._house, self._wall())))
         admitting = asyncio.create_task(self._admit(errand))
         self._admitting.add(admitting)
@@ -118,8 +119,7 @@ class Background:
     def check(self, input: Mapping[str, Any]) -> None:
         """Raises what a speak job would be refused for before anything is looked up or loaded."""
         SpeakRequest.parse(input)
-        find = self._house.catalogue.find if self._here else self._house.catalogue.look
-        find(input.get("model") or self._house.catalogue.default.id)
+        self._serves(input.get("model") or self._house.catalogue.default.id)
 
     async def page(self, query: Query) -> Page:
         """Jobs of the history, and as this process knows its own. `model` may be an alias."""
@@ -252,7 +252,7 @@ class Background:
             return False
         accept = self._house.history.accept
         try:
-            return await self._house.recall.ask_for(self._accept_seconds, accept, errand.record, _work(errand.job))
+            return await self._house.recall.ask_for(self._accept_seconds, accept, errand.record, work_of(errand.job))
         except Failure as failure:
             log.warning("not_accepted", extra={"job": errand.job.id, "code": failure.code})
             self._doubted_until = now() + DOUBT_SECONDS
@@ -271,9 +271,13 @@ class Background:
     async def _take_up(self, work: Work) -> None:
         record = await self._house.recall.ask(self._house.history.get, work.id)
         given = json.loads(work.input) if work.input else None
-        job = Job(work.id, given, batch=record.batch if record else "", accepted=True, wide=True)
+        left = record.place if record and "/" in record.place else ""
+        batch, placed = record.batch if record else "", partial(self._placed, work.id)
+        job = Job(work.id, given, batch=batch, accepted=True, wide=True, placed=placed, left=left)
         errand = self._take(Errand(job, record or asked(job, self._house, self._wall())))
-        if (failure := _hopeless(work)) is not None:
+        if not work.wanted:
+            job.cancel.set()
+        if (failure := hopeless(work)) is not None and not (left and job.cancel.is_set()):
             self._end_unbegun(errand, Failed(failure))
         else:
             log.info("resumed", extra={"job": work.id, "begun": work.begun})
@@ -300,6 +304,8 @@ class Background:
     async def _run(self, errand: Errand) -> None:
         errand.begun.set()
         errand.record = running(errand.record, self._house, self._wall())
+        if errand.job.left:
+            errand.record = replace(errand.record, place=errand.job.left)
         self._house.history.began(errand.record, Stop(asyncio.get_running_loop(), partial(self._cancel, errand)))
         last: Done | Failed | None = None
         try:
@@ -316,8 +322,15 @@ class Background:
             last = Failed(Failure("cancelled", "The job was cancelled."))
         await asyncio.shield(self._finish(errand, last))
 
+    def _placed(self, id: str, where: str) -> None:
+        """Written before the job is heard of, so that a process after this one finds it there."""
+        if (errand := self._errands.get(id)) is not None and not errand.tape.ended:
+            errand.record = replace(errand.record, place=where)
+            self._house.history.began(errand.record)
+
     def _hear(self, errand: Errand, event: Event) -> None:
         if isinstance(event, Started):
+            errand.tape.restart()
             errand.record = replace(errand.record, model=event.model, voice=event.voice)
         errand.tape.put(event)
 
@@ -373,25 +386,3 @@ class Background:
 
 def unknown(id: str) -> Failure:
     return Failure("not_found", f"No job `{id[:64]}` is known here.", field="id")
-
-
-def _work(job: Job) -> Work:
-    """The keys of a job's own bucket are never stored, so that such a job cannot be run again."""
-    secret = job.s3 is not None or (isinstance(job.input, dict) and "s3Config" in job.input)
-    return Work(job.id, "" if secret else json.dumps(job.input))
-
-
-def _hopeless(work: Work) -> Failure | None:
-    """Why a job that was left is not run again."""
-    if not work.wanted:
-        return Failure("cancelled", "The job was cancelled.")
-    if not work.input:
-        return Failure(
-            "internal",
-            "The server ended while it ran the job, and keys that came with it are never stored.",
-            hint="Send it again.",
-            retryable=True,
-        )
-    if work.begun > MOST_BEGUN:
-        return Failure("internal", f"The job was begun {MOST_BEGUN} times, and each time the server ended with it.")
-    return None

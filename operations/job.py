@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,10 @@ class Piece:
     text: str = ""
     flush: bool = False
     """Whether all that was written so far is to be spoken, complete or not."""
+
+
+def _unheard(where: str) -> None:
+    """Nobody asks where a job runs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,5 +40,9 @@ class Job:
     """The batch it is part of, if any: history finds its jobs by it."""
     accepted: bool = False
     """Whether somebody accepted it into the history before it began, and tells of it from then on."""
+    placed: Callable[[str], None] = _unheard
+    """Told where else it runs, as history keeps that: an endpoint's id and the job's there. Empty: there no more."""
+    left: str = ""
+    """What a process before this one was told so last."""
     goes_on: bool = False
     """Whether it is the next part of a conversation that was let in: it waits for its place and is not refused one."""

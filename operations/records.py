@@ -43,6 +43,11 @@ class Line:
         elif isinstance(event, Done | Failed):
             self.record = finished(self.record, event, self.wall())
 
+    def placed(self, where: str) -> None:
+        """An endpoint runs it."""
+        self.record = replace(self.record, place=where)
+        self.house.history.began(self.record, self.job.cancel)
+
     def end(self) -> None:
         """What ended without a word was left by whoever asked."""
         if self.record.open:

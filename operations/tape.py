@@ -55,6 +55,13 @@ class Tape:
         self._more.set()
         self._more = asyncio.Event()
 
+    def restart(self) -> None:
+        """The job begins anew. Who watches goes on at the number of the event that they were at."""
+        self._spots.clear()
+        self.bytes = 0
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+
     async def play(self, since: int = 0) -> AsyncGenerator[Event, None]:
         """From the event of that number, and on as the job goes on, until it ends."""
         place = since

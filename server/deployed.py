@@ -5,11 +5,11 @@ endpoint, behind the caller's back and within a bound. What no worker is needed 
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from basics.errors import Failure
@@ -18,11 +18,17 @@ from basics.limits import WIDE_BYTES
 from basics.settings import Settings
 from basics.version import VERSION
 from operations.background import Background
+from operations.house import House
 from operations.job import Job
+from operations.records import Line
 from server.endpoint import Endpoint, session
 from server.executor import Readiness
-from server.remote import OPEN, Pace, Patience, Remote, answers
+from server.front import front
+from server.own import Own
+from server.remote import OPEN, Pace, Patience, answers
 from server.routing import Routes
+from server.sending import Sending
+from server.stretches import stretched
 from server.vitals import Vitals
 from voices.fetching import Fetching, fetch
 
@@ -34,12 +40,12 @@ SHORT = {"models.list", "models.get", "voices.list", "voices.get", "system.gpu",
 """Read-only and quick: asked with `runsync`, again where the answer was lost."""
 SHORT_SECONDS = 20.0
 """How long one look at those lasts."""
-CANCEL_SECONDS = 15.0
-"""In which the platform is told that nobody wants a job."""
+BACKGROUND_JOBS = 200
+"""At once on the platform of those that nobody waits for; more wait here, and the platform's looks suffice for each."""
 
 
 class Deployed:
-    def __init__(self, settings: Settings, queue_seconds: float | None = None) -> None:
+    def __init__(self, settings: Settings, queue_seconds: float | None = None, house: House | None = None) -> None:
         """On the loop that asks. `queue_seconds`: for a worker to take a job; else EXECUTION_SECONDS."""
         self._settings = settings
         self._routes = Routes(settings)
@@ -49,28 +55,27 @@ class Deployed:
         self._vitals = Vitals(self._endpoints, self._routes)
         self._pace = Pace()
         self._patience = Patience(queue_seconds or settings.execution_seconds, settings.execution_seconds)
+        self._sending = Sending(self._pace, self._patience)
         self._fetching = Fetching(WIDE_BYTES, allow_hosts=settings.allow_hosts)
         self._most = settings.max_concurrency or MOST_JOBS
         self._running = 0
         self._outcomes: Counter[tuple[str, str]] = Counter()
-        self._behind: set[asyncio.Task[None]] = set()
+        self._house = house or front(settings, self._routes)
+        self._own = Own(self._house, self._endpoints, self._asked)
+        self._background = Background(
+            self._house, self._accepted, self._routes.of_model, settings.max_concurrency or BACKGROUND_JOBS
+        )
+        self._begun = asyncio.ensure_future(self._background.start())
 
     async def perform(self, job: Job) -> AsyncGenerator[Event, None]:
-        if job.written is not None:
-            yield Failed(
-                Failure("not_supported", "Live speech cannot go through a queue; ask a worker with MODE=http.")
-            )
-            return
-        if self._running >= self._most:
+        if self._running >= self._most and not job.goes_on:
             yield Failed(Failure("busy", "This server holds as many jobs as it can; try again in a moment."))
             return
         self._running += 1
         try:
-            async with aclosing(self._performed(job)) as events:
+            async with aclosing(self._recorded(job)) as events:
                 async for event in events:
                     yield event
-        except Failure as failure:
-            yield Failed(failure)
         finally:
             self._running -= 1
 
@@ -82,19 +87,56 @@ class Deployed:
         return await self._vitals.metrics(self._running, self._outcomes)
 
     async def background(self) -> Background:
-        raise Failure(
-            "not_supported", "A gateway runs no jobs that nobody waits for; send them to `/v2/{endpoint}/run`."
-        )
+        await asyncio.shield(self._begun)
+        return self._background
 
     async def close(self) -> None:
-        if self._behind:
-            await asyncio.wait(self._behind, timeout=CANCEL_SECONDS)
-        for task in self._behind:
-            task.cancel()
+        await asyncio.shield(self._begun)
+        await self._background.drain()
+        await self._sending.close()
         await self._session.close()
+        await self._house.close()
+
+    async def _recorded(self, job: Job) -> AsyncGenerator[Event, None]:
+        """As in this process: what makes speech has its line in the history."""
+        line = Line.begun(job, self._house)
+        if line is not None:
+            job = replace(job, placed=line.placed)
+        self._house.running.add(job)
+        try:
+            async with aclosing(self._accepted(job)) as events:
+                async for event in events:
+                    if line is not None:
+                        line.hear(event)
+                    yield event
+        finally:
+            self._house.running.discard(job)
+            if line is not None:
+                line.end()
+
+    async def _accepted(self, job: Job) -> AsyncGenerator[Event, None]:
+        """However many there are."""
+        try:
+            async with aclosing(self._performed(job)) as events:
+                async for event in events:
+                    yield event
+        except Failure as failure:
+            yield Failed(failure)
+        except Exception:  # As in `operations.answer`: the traceback goes to the log, never to a caller.
+            log.exception("job_broke", extra={"job": job.id})
+            yield Failed(Failure("internal", "Something broke inside the server; its log has the details."))
 
     async def _performed(self, job: Job) -> AsyncGenerator[Event, None]:
         op = job.input.get("op", "speak") if isinstance(job.input, Mapping) else "speak"
+        if (own := await self._own.events(op, job)) is not None:
+            for event in own:
+                yield event
+            return
+        if job.written is not None:
+            async with aclosing(stretched(job, self._house, self._performed)) as events:
+                async for event in events:
+                    yield event
+            return
         if op == "system.health":
             yield Done(await self._health())
             return
@@ -118,14 +160,9 @@ class Deployed:
 
     async def _long(self, job: Job, id: str) -> AsyncGenerator[Event, None]:
         body, whole = self._body(job)
-        remote = Remote(job, self._endpoints[id], body, self._pace, self._patience)
-        try:
-            async with aclosing(remote.events(twice=bool(body["input"].get("key")))) as events:
-                async for event in events:
-                    yield await self._brought(event, job) if whole and isinstance(event, Done) else event
-        finally:
-            if not remote.over:
-                self._let_go(remote)
+        async with aclosing(self._sending.events(job, self._endpoints[id], body)) as events:
+            async for event in events:
+                yield await self._brought(event, job) if whole and isinstance(event, Done) else event
 
     async def _short(self, job: Job, id: str) -> AsyncGenerator[Event, None]:
         for event in await self._asked(job, id):
@@ -197,11 +234,6 @@ class Deployed:
         warnings = [f"Not all models are listed: {failure.message}" for failure in failures]
         return Done({"models": list(cards.values())} | ({"warnings": warnings} if warnings else {}))
 
-    def _let_go(self, remote: Remote) -> None:
-        task = asyncio.ensure_future(_abandoned(remote))
-        self._behind.add(task)
-        task.add_done_callback(self._behind.discard)
-
 
 def merge(cards: dict[tuple[str, str], dict[str, Any]], more: list[dict[str, Any]]) -> None:
     for card in more:
@@ -225,16 +257,3 @@ def _placed(failure: Failure, id: str, routes: Routes) -> Failure:
         return failure
     names = ", ".join(routes.names(id))
     return Failure("misconfigured", f"RunPod knows no endpoint `{id}`, which ENDPOINTS names for {names}.")
-
-
-async def _abandoned(remote: Remote) -> None:
-    try:
-        async with asyncio.timeout(CANCEL_SECONDS):
-            await remote.abandon()
-    except (Failure, TimeoutError) as error:
-        log.warning("cancel_lost", extra={"why": error.code if isinstance(error, Failure) else "timed_out"})
-    finally:
-        if remote.submitted is not None:
-            remote.submitted.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Failure):
-                await remote.submitted

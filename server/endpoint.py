@@ -51,9 +51,9 @@ class Endpoint:
     asked: Counter[str] = field(default_factory=Counter)
     """How often the platform gave which answer, `lost` where it gave none."""
 
-    async def run(self, body: dict[str, Any], *, twice: bool = False) -> str:
+    async def run(self, body: dict[str, Any], *, twice: bool = False, tries: int = TRIES) -> str:
         """The job's id. `twice`: whether it does no harm to submit it again when the answer was lost."""
-        told = await self._call("POST", "run", self._written(body, RUN_BYTES), again=twice)
+        told = await self._call("POST", "run", self._written(body, RUN_BYTES), again=twice, tries=tries)
         if not isinstance(told.get("id"), str):
             raise Failure("internal", "The platform took the job and named no id.")
         return str(told["id"])
@@ -63,14 +63,14 @@ class Endpoint:
         path = f"runsync?wait={int(wait_seconds * 1000)}"
         return await self._call("POST", path, self._written(body, SYNC_BYTES), again=True, seconds=wait_seconds)
 
-    async def stream(self, job: str) -> tuple[str, list[Any]]:
+    async def stream(self, job: str, tries: int = TRIES) -> tuple[str, list[Any]]:
         """The status, and what was said since the last look. Nobody else may look; an answer that is lost is gone."""
-        told = await self._call("GET", f"stream/{job}", again=True)
+        told = await self._call("GET", f"stream/{job}", again=True, tries=tries)
         said = told.get("stream") or []
         return str(told.get("status", "")), [each.get("output") for each in said if isinstance(each, dict)]
 
-    async def status(self, job: str) -> dict[str, Any]:
-        return await self._call("GET", f"status/{job}", again=True)
+    async def status(self, job: str, tries: int = TRIES) -> dict[str, Any]:
+        return await self._call("GET", f"status/{job}", again=True, tries=tries)
 
     async def cancel(self, job: str) -> None:
         await self._call("POST", f"cancel/{job}", b"{}", again=True)

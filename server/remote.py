@@ -14,7 +14,7 @@ from typing import Any
 from basics.errors import Failure
 from basics.events import Audio, Done, Event, Failed, Started
 from operations.job import Job
-from server.endpoint import Endpoint
+from server.endpoint import TRIES, Endpoint
 from server.told import done_of, event_of, failure_of
 
 OPEN = ("IN_QUEUE", "IN_PROGRESS", "RUNNING")
@@ -53,6 +53,10 @@ class Remote:
     body: dict[str, Any]
     pace: Pace
     patience: Patience
+    left: str = ""
+    """The id of one that was submitted already, by a process before this one."""
+    tries: int = TRIES
+    """How often the platform is asked where it does not answer."""
     submitted: "asyncio.Task[str] | None" = None
     over: bool = False
     """Whether the platform has ended the job, so that there is nothing to cancel."""
@@ -65,8 +69,11 @@ class Remote:
 
     async def events(self, *, twice: bool) -> AsyncGenerator[Event, None]:
         """Ends with one Done or Failed. Raises the Failure of the way there."""
-        self.submitted = asyncio.ensure_future(self.endpoint.run(self.body, twice=twice))
-        id = await asyncio.shield(self.submitted)
+        id = self.left
+        if not id:
+            self.submitted = asyncio.ensure_future(self.endpoint.run(self.body, twice=twice, tries=self.tries))
+            id = await asyncio.shield(self.submitted)
+        self.job.placed(f"{self.endpoint.id}/{id}")
         self.pace.jobs += 1
         try:
             async for event in self._heard(id):
@@ -77,12 +84,19 @@ class Remote:
 
     async def abandon(self) -> None:
         """Passes on that nobody wants it, once its id is known."""
-        if self.submitted is not None and not self.over:
-            await self.endpoint.cancel(await self.submitted)
+        if self.over or not (self.left or self.submitted):
+            return
+        await self.endpoint.cancel(self.left or await self.submitted)  # type: ignore[misc]
+
+    @property
+    def rests(self) -> bool:
+        """Whether whoever comes after this process can hear it whole."""
+        known = bool(self.left) or (self.submitted is not None and self.submitted.done())
+        return known and not self._next
 
     async def _heard(self, id: str) -> AsyncGenerator[Event, None]:
         while True:
-            status, said = await self.endpoint.stream(id)
+            status, said = await self.endpoint.stream(id, self.tries)
             for event in read(said):
                 if isinstance(event, Done):
                     async for last in self._ended(id, event):
@@ -108,10 +122,10 @@ class Remote:
             yield event
 
     async def _answer(self, id: str) -> AsyncGenerator[Event, None]:
-        told = await self.endpoint.status(id)
+        told = await self.endpoint.status(id, self.tries)
         while told.get("status") in OPEN:
             await self._pause(str(told["status"]))
-            told = await self.endpoint.status(id)
+            told = await self.endpoint.status(id, self.tries)
         for event in answers(told):
             if isinstance(event, Audio) and event.seq < self._next:
                 continue

@@ -9,6 +9,7 @@ from typing import Any
 
 from basics.errors import Failure
 from basics.settings import Settings
+from models.aliases import STAND_INS
 from models.groups import ALIASES, table
 
 
@@ -38,6 +39,10 @@ class Routes:
         """What it was named for."""
         return [name for name, id in self._named.items() if id == endpoint]
 
+    def resolved(self, name: str) -> str:
+        """A model's own id, where an alias is given."""
+        return self._aliases.get(name, name)
+
     def of_input(self, input: Any) -> str:
         models = list(dict.fromkeys(_models(input))) if isinstance(input, Mapping) else []
         endpoints = {self.of_model(model) for model in models}
@@ -51,17 +56,24 @@ class Routes:
         return endpoints.pop() if endpoints else self.default
 
     def of_model(self, name: str) -> str:
-        model = self._aliases.get(name, name)
+        model = self.resolved(name)
         for key in (name, model, *self._groups.get(model, [])):
             if key in self._named:
                 return self._named[key]
+        if name in STAND_INS:
+            return self._of_stand_in(STAND_INS[name])
         known = model in self._groups
         raise Failure(
             "model_not_in_this_worker" if known else "unknown_model",
-            f"No endpoint of ENDPOINTS serves `{name[:64]}`." if known else f"There is no model `{name[:64]}`.",
+            f"No endpoint of ENDPOINTS serves `{model[:64]}`." if known else f"There is no model `{name[:64]}`.",
             field="model",
             hint=f"ENDPOINTS has {', '.join(self._named)}.",
         )
+
+    def _of_stand_in(self, model: str) -> str:
+        """Who speaks for another maker's model, where an endpoint was named for it; else the default."""
+        named = (self._named.get(key) for key in (model, *self._groups.get(model, [])))
+        return next((id for id in named if id), self.default)
 
 
 def _models(input: Mapping[str, Any]) -> Iterator[str]:

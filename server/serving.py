@@ -13,10 +13,12 @@ from fastapi import FastAPI
 
 from basics.errors import Failure
 from basics.settings import Settings
+from operations.house import House
 from operations.opening import opened
 from server import app as apps
 from server.deployed import Deployed
 from server.executor import Executor, Here
+from server.front import front
 from server.routing import Routes
 
 log = logging.getLogger("worker.server")
@@ -29,10 +31,10 @@ LINE_BYTES = 64_000
 BACKLOG = 2048
 
 
-def executor(settings: Settings) -> Executor:
-    """In front of deployed endpoints where ENDPOINTS names some, else in this process."""
+def executor(settings: Settings, house: House | None = None) -> Executor:
+    """In front of deployed endpoints where ENDPOINTS names some, with that house of its own, else in this process."""
     if settings.endpoints:
-        return Deployed(settings)
+        return Deployed(settings, house=house)
     return Here(partial(opened, settings))
 
 
@@ -43,12 +45,12 @@ def address(settings: Settings) -> str:
 
 def serve(settings: Settings) -> int:
     """Until SIGTERM: what is being answered then has SHUTDOWN_SECONDS."""
-    if settings.endpoints:
-        Routes(settings)  # so that a mistake in ENDPOINTS ends the process before it listens
+    # So that a mistake in its settings ends a gateway before it listens.
+    house = front(settings, Routes(settings)) if settings.endpoints else None
     host = address(settings)
     if host == LOOPBACK:
         log.warning("loopback_only", extra={"why": "API_KEYS is not set"})
-    asyncio.run(_serve(apps.made(settings, partial(executor, settings)), settings, host))
+    asyncio.run(_serve(apps.made(settings, partial(executor, settings, house)), settings, host))
     return 0
 
 
@@ -73,6 +75,10 @@ async def _serve(app: FastAPI, settings: Settings, host: str) -> None:
 def listening(host: str, port: int) -> socket.socket:
     """Raises `misconfigured` where somebody else has the port."""
     try:
-        return socket.create_server((host, port), backlog=BACKLOG)
+        listener = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:
         raise Failure("misconfigured", f"PORT: {port} cannot be listened on: {error.strerror}.") from None
+    # asyncio sets it on sockets of its own making only. Without it a stream's first sound waits 40 ms, on a connection
+    # that was used before, for the client to acknowledge the head. Connections have it from their listener.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

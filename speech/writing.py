@@ -69,6 +69,19 @@ class Writing:
         strokes = self._strokes(rest)
         return strokes if self._open is None else [*strokes, self._close()]
 
+    def cut(self, text: str, *, flush: bool = False) -> str:
+        """Instead of strokes: the sentences that are complete now as they were written, for who has them spoken
+        elsewhere. Empty where there is nothing to say."""
+        self.chars += len(text)
+        self._waiting = HALVES.sub(_whole, self._waiting + text)
+        end = len(self._waiting) if flush else self._sentences()
+        known, self._waiting = self._waiting[:end], self._waiting[end:]
+        if not self._says(known):
+            self._waiting = known + self._waiting if known.strip() else self._waiting
+            return ""
+        self._count += 1
+        return known
+
     # Where what is known ends
 
     def _words(self) -> int:

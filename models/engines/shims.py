@@ -3,6 +3,7 @@
 `with stand_ins():` around the import of chatterbox, f5_tts, vocos or TTS, and nowhere else: afterwards `sys.modules`
 is as it was, and what was imported keeps its own reference. A package that is installed is never replaced. A name
 that someone does use after all fails by its name. `builder/locks/modern.overrides` leaves the same packages out.
+`with hollow(...):` is for one module out of a library whose packages would bring the rest.
 """
 
 import sys

@@ -6,6 +6,7 @@ a file runs: the settings that such a file carries as upstream's classes become 
 
 import json
 import pickle
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,10 @@ _CLASSES = (
 )
 
 
+_ONE_AT_A_TIME = threading.Lock()
+"""What torch may unpickle is the whole process's, and two models may load at once."""
+
+
 def check(folder: Path) -> None:
     for name in (CONFIG, MODEL, VOCABULARY):
         if not (folder / name).is_file():
@@ -112,7 +117,7 @@ def damaged(name: str) -> Failure:
 def _read(path: Path) -> dict[str, Any]:
     """Nothing but tensors and plain values, whatever the file asks for."""
     try:
-        with torch.serialization.safe_globals([(_Kept, name) for name in _CLASSES]):
+        with _ONE_AT_A_TIME, torch.serialization.safe_globals([(_Kept, name) for name in _CLASSES]):
             found = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except (RuntimeError, OSError, ValueError, EOFError, LookupError, TypeError, pickle.UnpicklingError) as error:
         raise damaged(path.name) from error

@@ -1,6 +1,6 @@
 """History as objects in the store, for serverless workers without a database: one JSON object a job.
 
-Beside it lies an empty one whose key begins with the day and the second counted down, so that a listing gives the
+Beside it lies an empty one whose key begins with the day and the time counted down, so that a listing gives the
 newest first; one for each sound that is kept, by age and size; and one for each accepted job that is not done.
 What a filter or a search looks at is bounded, and the page says so.
 """
@@ -203,7 +203,9 @@ def _counted_down(seconds: float) -> str:
 
 
 def _when(record: Record) -> str:
-    return f"{WHEN}{_counted_down(record.created)}-{_name(record.id)}"
+    """The lines of a batch come within a second, and are to be found in their order."""
+    left = 999_999 - int(record.created % 1 * 1e6)
+    return f"{WHEN}{_counted_down(record.created)}-{left:06d}-{_name(record.id)}"
 
 
 def _kept(record: Record) -> str:

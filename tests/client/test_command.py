@@ -14,6 +14,8 @@ from client.batch import items, progress
 from client.command import main
 from client.errors import InvalidRequest, NotSupported
 from client.player import Player
+from tests.houses import decoded
+from tests.server.openspeaking import serving, spoken
 from tests.server.served import served
 from tests.test_house import ROOT
 
@@ -60,6 +62,33 @@ async def test_batch_makes_a_file_for_each_row_and_goes_on_after_a_failure(tmp_p
     assert json.loads(said)["done"] == 2
     assert err.startswith("second: unknown_voice: ")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0003.mp3", "first.mp3"]
+
+
+async def test_jobs_are_listed_told_heard_and_cancelled_by_their_id(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        near = {"TTS_URL": str(client.base_url)}
+        id = await spoken(client)
+        code, said, err = await run("jobs", "--status", "done", "--search", "morning", **near)
+        assert (code, err, said.split("\t")[:2]) == (0, "", [id, "done"])
+        code, said, _ = await run("jobs", id, "--json", **near)
+        assert json.loads(said)["job"]["status"] == "done"
+        code, _, err = await run("jobs", id, "--out", str(tmp_path / "again.wav"), **near)
+        assert (code, err) == (0, "")
+        assert (tmp_path / "again.wav").read_bytes().startswith(b"RIFF")
+        code, _, err = await run("jobs", id, "--cancel", **near)
+        assert (code, err.startswith("not_found: ")) == (1, True)
+
+
+async def test_say_plays_aloud_while_it_is_made_and_keeps_what_it_played(tmp_path: Path) -> None:
+    player = tmp_path / "ffplay"
+    player.write_text(f"#!/bin/sh\ncat > {tmp_path}/heard\n")
+    player.chmod(0o755)
+    async with served(tmp_path) as client:
+        near = {"TTS_URL": str(client.base_url), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+        code, _, err = await run("say", "Hello there.", "--play", "--out", str(tmp_path / "kept.mp3"), **near)
+    assert (code, err) == (0, "")
+    assert (tmp_path / "heard").read_bytes() == (tmp_path / "kept.mp3").read_bytes()
+    assert len(decoded((tmp_path / "heard").read_bytes())[0]) > 10_000
 
 
 def test_a_text_is_taken_by_line_or_by_paragraph(tmp_path: Path) -> None:

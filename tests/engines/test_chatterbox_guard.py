@@ -3,13 +3,12 @@
 from typing import Any
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from models.engines import chatterbox_guard as guard  # noqa: E402
-from models.runtime.cache import Cache  # noqa: E402
-from models.runtime.moment import Moment  # noqa: E402
-from models.runtime.sampler import Sampler  # noqa: E402
+from models.engines import chatterbox_guard as guard
+from models.runtime.cache import Cache
+from models.runtime.moment import Moment
+from models.runtime.sampler import Sampler
 
 pytestmark = [
     pytest.mark.engine,

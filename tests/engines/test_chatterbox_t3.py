@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from basics.errors import Failure  # noqa: E402
-from models.engine import Conditioning  # noqa: E402
-from models.engines import chatterbox_t3 as t3  # noqa: E402
-from models.engines.chatterbox_t3 import Style, Thinker  # noqa: E402
-from models.runtime.decoder import Decoder  # noqa: E402
-from models.runtime.sampler import Knobs  # noqa: E402
-from tests.engines import tiny_chatterbox  # noqa: E402
+from basics.errors import Failure
+from models.engine import Conditioning
+from models.engines import chatterbox_t3 as t3
+from models.engines.chatterbox_t3 import Style, Thinker
+from models.runtime.decoder import Decoder
+from models.runtime.sampler import Knobs
+from tests.engines import tiny_chatterbox
 
 pytestmark = [
     pytest.mark.engine,

@@ -5,13 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from builder.environment import ROOT
+from models.engines import chatterbox_upstream as ours
 from models.engines.shims import stand_ins
-
-torch = pytest.importorskip("torch")
-
-from models.engines import chatterbox_upstream as ours  # noqa: E402
 
 pytestmark = [
     pytest.mark.engine,

@@ -93,6 +93,20 @@ def at_once(begun: list[str]) -> Perform:
     return held_up(gate, begun)
 
 
+async def test_of_a_job_that_begins_anew_the_first_beginning_is_forgotten(tmp_path: Path) -> None:
+    async def perform(job: Job) -> AsyncGenerator[Event, None]:
+        for sound in (b"lost on the way", b"whole"):
+            yield Started("tone", "sine", "en", 24_000, "pcm", 1, 5)
+            yield Audio(0, sound, 0.0, 0.1)
+        yield Done({"model": "tone", "voice": "sine", "audio": {"format": "pcm", "bytes": 5, "duration": 0.1}})
+
+    async with running(tmp_path, perform) as (_, background):
+        id = await background.submit(Job("one", HELLO))
+        await background.result(id, wait_seconds=20)
+        assert (await background.hear(id)).read() == b"whole"
+        assert [type(event) for event in background.heard(id)] == [Started, Audio, Done]
+
+
 async def test_a_waiting_job_is_accepted_before_submit_returns(tmp_path: Path) -> None:
     begun: list[str] = []
     async with running(tmp_path, held_up(asyncio.Event(), begun), places=1) as (house, background):

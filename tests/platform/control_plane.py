@@ -176,6 +176,7 @@ class ControlPlane:
         await self._over.wait()
         await self._end_polls()
         await runner.cleanup()
+        await asyncio.sleep(0.05)  # connections that were broken off are closed a turn or two later
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

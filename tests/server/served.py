@@ -30,30 +30,50 @@ places = ["here"]
 @asynccontextmanager
 async def served(folder: Path, score: Score | None = None, **environment: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of it; `client.base_url` is its address. The house is `house_of(client)`."""
-    async with standing(folder, score, None, **environment) as house:
-        await house.manager.warm("tone")
-        how = executing if places[-1] == "here" else deployed
-        async with how(house) as (settings, executor), listening(settings, executor) as client:
+    how = executing if places[-1] == "here" else deployed
+    async with how(folder, score, **environment) as (house, settings, executor):
+        async with listening(settings, executor) as client:
             client.house = house  # type: ignore[attr-defined]
             yield client
 
 
-@asynccontextmanager
-async def executing(house: House) -> AsyncIterator[tuple[Settings, Callable[[], Executor]]]:
-    async def opening() -> Opened:
-        return around(house)
-
-    yield house.settings, lambda: Here(opening)
+HISTORY = ("MODE", "DATABASE_URL", "RUNPOD_ENDPOINT_ID")
+Placed = tuple[House, Settings, Callable[[], Executor]]
 
 
 @asynccontextmanager
-async def deployed(house: House, queue_seconds: float = 30.0) -> AsyncIterator[tuple[Settings, Callable[[], Executor]]]:
-    """As if the house were a worker of RunPod's endpoint `ep`."""
-    with ControlPlane() as plane:
-        near = {"runpod_api_key": "loopback", "endpoint_address": f"{plane.url}/v2", "endpoints": {"tone": "ep"}}
-        settings = house.settings.model_copy(update=near)
-        async with working(plane, around(house).answer):
-            yield settings, lambda: Deployed(settings, queue_seconds)
+async def executing(folder: Path, score: Score | None, **environment: str) -> AsyncIterator[Placed]:
+    async with standing(folder, score, None, **environment) as house:
+        await house.manager.warm("tone")
+
+        async def opening() -> Opened:
+            return around(house)
+
+        yield house, house.settings, lambda: Here(opening)
+
+
+@asynccontextmanager
+async def deployed(
+    folder: Path, score: Score | None, queue_seconds: float = 30.0, **environment: str
+) -> AsyncIterator[Placed]:
+    """As if the house were a worker of RunPod's endpoint `ep`. The history that is asked for is the gateway's."""
+    own = {name: environment.pop(name) for name in HISTORY if name in environment}
+    async with standing(folder, score, None, **environment) as house:
+        await house.manager.warm("tone")
+        with ControlPlane() as plane:
+            near = {"runpod_api_key": "loopback", "endpoint_address": f"{plane.url}/v2"}
+            changed = near | {"endpoints": {"embedded": "ep"}} | history(folder, own)
+            settings = house.settings.model_copy(update=changed)
+            async with working(plane, around(house).answer):
+                yield house, settings, lambda: Deployed(settings, queue_seconds)
+
+
+def history(folder: Path, asked: dict[str, str]) -> dict[str, str]:
+    """Of the gateway, which keeps what the worker would keep in a process of its own."""
+    if not asked:
+        return {}
+    url = asked.get("DATABASE_URL", f"sqlite:///{folder / 'history' / 'history.sqlite'}")
+    return {"mode": "http", "database_url": url, "endpoint_id": asked.get("RUNPOD_ENDPOINT_ID", "")}
 
 
 def house_of(client: httpx.AsyncClient) -> House:

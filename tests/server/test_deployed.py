@@ -1,16 +1,16 @@
 """Jobs through deployed endpoints: the same events as here, and every way in which a platform can fail them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from basics.events import Audio, Done, Failed, Progress, Started
+from basics.events import Audio, Done, Progress, Started
 from models.engines.tone import Cost, Score
-from operations.job import Job, Piece
+from operations.job import Job
 from tests.houses import answered, decoded, joined, of
 from tests.platform.control_plane import ControlPlane
 from tests.platform.inside import until
@@ -39,15 +39,6 @@ async def test_an_inlined_file_comes_as_bytes(tmp_path: Path) -> None:
     assert last.data is not None
     assert decoded(last.data)[1] == 24_000
     assert "data" not in last.answer["audio"]
-
-
-async def test_live_speech_is_refused_in_plain_words_since_a_queue_cannot_carry_it() -> None:
-    async def written() -> AsyncGenerator[Piece, None]:
-        yield Piece("Hello there.")
-
-    async with before("http://127.0.0.1:9", tone="ep") as executor:
-        events = [event async for event in executor.perform(Job("live", {"format": "pcm"}, written=written()))]
-    assert [event.error.code for event in of(Failed, events)] == ["not_supported"]
 
 
 async def test_progress_of_a_long_file_arrives(tmp_path: Path) -> None:

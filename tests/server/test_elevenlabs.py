@@ -31,6 +31,7 @@ async def joined(pieces: AsyncIterator[bytes]) -> bytes:
     return b"".join([piece async for piece in pieces])
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_file_is_mp3_at_44_100_hz_unless_asked(tmp_path: Path) -> None:
     async with client(tmp_path, API_KEYS="secret") as ask:
         sound = await joined(ask.text_to_speech.convert("low", text=TEXT, model_id="eleven_multilingual_v2"))
@@ -57,6 +58,7 @@ async def test_headerless_formats_are_at_the_rate_they_name(tmp_path: Path) -> N
             assert len(sound) / bytes_a_second == pytest.approx(len(samples) / rate, abs=0.1)
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_formats_are_what_they_say(tmp_path: Path) -> None:
     async with client(tmp_path) as ask:
         for output_format, (mark, rate) in FORMATS.items():
@@ -65,6 +67,7 @@ async def test_formats_are_what_they_say(tmp_path: Path) -> None:
             assert decoded(sound)[1] == rate
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_speed_is_honoured_and_what_has_no_counterpart_is_named(tmp_path: Path) -> None:
     settings = VoiceSettings(stability=0.5, similarity_boost=0.7, speed=2.0)
     async with client(tmp_path) as ask:
@@ -86,6 +89,7 @@ async def test_speed_is_honoured_and_what_has_no_counterpart_is_named(tmp_path: 
     assert "x-not-applied" not in plain.headers
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_file_with_timestamps_tells_each_characters_time(tmp_path: Path) -> None:
     async with client(tmp_path) as ask:
         told = await ask.text_to_speech.convert_with_timestamps("low", text=TEXT, output_format="wav_24000")
@@ -98,6 +102,7 @@ async def test_a_file_with_timestamps_tells_each_characters_time(tmp_path: Path)
     assert ends[-1] == pytest.approx(len(samples) / rate, abs=0.2)
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_stream_with_timestamps_tells_the_same(tmp_path: Path) -> None:
     text = "One thing. " * 5 + "\n\n" + "Another thing. " * 5
     async with client(tmp_path) as ask:
@@ -131,6 +136,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, str], int, str]] = [
 ]
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_what_cannot_be_had_is_an_error_in_their_shape(tmp_path: Path) -> None:
     async with served(tmp_path) as server:
         for voice, changed, query, status, word in REFUSED:
@@ -147,6 +153,7 @@ async def test_their_key_is_asked_for_where_they_send_it(tmp_path: Path) -> None
     assert refused.value.body["detail"]["status"] == "invalid_api_key"
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_voices_are_listed_in_their_shape_and_found_one_by_one(tmp_path: Path) -> None:
     folder = tmp_path / "voices" / "alice"
     folder.mkdir(parents=True)

@@ -44,6 +44,7 @@ def sound(heard: list[dict[str, Any]]) -> bytes:
     return b"".join(base64.b64decode(message.get("audio") or "") for message in heard)
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_one_context_as_their_guide_shows_it(tmp_path: Path) -> None:
     async with served(tmp_path) as client, socket(client, "stream-input") as opened:
         settings = {"stability": 0.5, "similarity_boost": 0.8, "speed": 1.0}
@@ -57,6 +58,7 @@ async def test_one_context_as_their_guide_shows_it(tmp_path: Path) -> None:
         assert heard[-1]["audio"] is None
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_contexts_as_voice_agents_use_them(tmp_path: Path) -> None:
     """An opening space, the text with a flush, and the close: LiveKit's order. Pipecat's keep-alive is empty text."""
     async with (

@@ -137,6 +137,7 @@ async def test_who_is_leaving_may_still_be_silenced(tmp_path: Path) -> None:
         assert opened.close_code == 1000
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_cancel_is_silence_and_the_socket_speaks_on(tmp_path: Path) -> None:
     async with served(tmp_path, SLOW) as client, socket(client) as opened:
         await say(opened, context_id="one", text=LONG, speak=PCM)
@@ -148,6 +149,7 @@ async def test_a_cancel_is_silence_and_the_socket_speaks_on(tmp_path: Path) -> N
         assert {message["contextId"] for message in heard} == {"two"}
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_contexts_speak_side_by_side_each_in_its_own_voice(tmp_path: Path) -> None:
     async with served(tmp_path) as client, socket(client) as opened:
         for context, voice in (("a", "low"), ("b", "high")):
@@ -174,6 +176,7 @@ async def test_sound_can_come_as_bytes_right_behind_what_announces_it(tmp_path: 
         assert sounds >= 4
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_closing_the_socket_politely_speaks_all_to_the_end(tmp_path: Path) -> None:
     async with served(tmp_path) as client, socket(client) as opened:
         await say(opened, text="One is here. Two is there", speak=PCM, close_socket=True)
@@ -182,6 +185,7 @@ async def test_closing_the_socket_politely_speaks_all_to_the_end(tmp_path: Path)
         assert sum(len(base64.b64decode(message.get("audio", ""))) for message in messages) > 10_000
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_client_that_hangs_up_frees_its_places(tmp_path: Path) -> None:
     async with served(tmp_path, SLOW) as client:
         async with socket(client) as opened:
@@ -221,9 +225,10 @@ async def test_what_is_wrong_is_said_in_a_message(tmp_path: Path, wrong: Any, co
         assert (heard["event"], heard["code"]) == ("error", code)
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_an_error_in_one_context_leaves_the_others_alone(tmp_path: Path) -> None:
     async with served(tmp_path) as client, socket(client) as opened:
-        await say(opened, context_id="bad", text="Hi.", speak=PCM | {"voice": "nobody"})
+        await say(opened, context_id="bad", text="Hi.", speak=PCM | {"voice": "nobody"}, flush=True)
         assert (await hear(opened))["contextId"] == "bad"
         await say(opened, context_id="good", text="Hello there.", speak=PCM, close_context=True)
         await until(opened, "done")

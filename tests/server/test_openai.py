@@ -49,6 +49,7 @@ async def test_each_format_is_really_that_format(tmp_path: Path) -> None:
                 assert 0.5 < len(samples) / rate < 3
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_mp3_unless_asked_and_headers_say_who_spoke(tmp_path: Path) -> None:
     async with client(tmp_path) as ask:
         answer = await ask.audio.speech.create(input="Hello there.", model="gpt-4o-mini-tts", voice="alloy")
@@ -57,6 +58,7 @@ async def test_mp3_unless_asked_and_headers_say_who_spoke(tmp_path: Path) -> Non
         assert (headers["content-type"], headers["x-model"], headers["x-voice"]) == ("audio/mpeg", "tone", "sine")
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_pcm_is_at_24_khz_whatever_the_model_speaks_at(tmp_path: Path) -> None:
     async with served(tmp_path) as server:
         answers = {
@@ -67,6 +69,7 @@ async def test_pcm_is_at_24_khz_whatever_the_model_speaks_at(tmp_path: Path) -> 
     assert len(answers[None].content) == pytest.approx(2 * len(answers[12_000].content), rel=0.02)
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_stream_comes_piece_by_piece(tmp_path: Path) -> None:
     async with client(tmp_path) as ask:
         streaming = ask.audio.speech.with_streaming_response
@@ -82,6 +85,7 @@ async def test_a_stream_comes_piece_by_piece(tmp_path: Path) -> None:
     assert len(b"".join(pieces)) % 2 == 0
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_sse_tells_the_sound_and_then_what_it_took(tmp_path: Path) -> None:
     async with client(tmp_path) as ask:
         streaming = ask.audio.speech.with_streaming_response
@@ -101,6 +105,7 @@ async def test_sse_tells_the_sound_and_then_what_it_took(tmp_path: Path) -> None
     assert events[-1]["usage"]["input_tokens"] == len("Hello there.")
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_stream_of_events_that_breaks_says_so(tmp_path: Path) -> None:
     async with served(tmp_path) as server:
         asked = SPEECH | {"stream_format": "sse", "params": {"fail_after": 1.0}, "input": "A long sentence. " * 20}
@@ -114,6 +119,7 @@ async def test_a_stream_of_events_that_breaks_says_so(tmp_path: Path) -> None:
     assert last["error"]["type"] == "server_error"
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_without_a_stream_the_file_has_an_exact_end(tmp_path: Path) -> None:
     async with served(tmp_path) as server:
         answer = await server.post("/v1/audio/speech", json=SPEECH | {"response_format": "wav", "stream": False})
@@ -137,6 +143,7 @@ REFUSED: list[tuple[dict[str, Any], str, int]] = [
 ]
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_what_cannot_be_had_is_an_error_in_their_shape(tmp_path: Path) -> None:
     async with served(tmp_path) as server:
         for changed, param, status in REFUSED:
@@ -172,6 +179,7 @@ async def test_their_client_raises_what_it_raises_for_the_original_and_asks_once
         assert unknown.value.code == "unauthorised"
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_models_are_listed_by_every_name_and_found_one_by_one(tmp_path: Path) -> None:
     async with served(tmp_path) as server:
         async with openai.AsyncOpenAI(api_key="x", base_url=f"{server.base_url}/v1") as ask:
@@ -195,6 +203,7 @@ async def test_the_routes_are_there_without_v1_and_where_open_webui_looks(tmp_pa
         assert {"id", "name"} <= set(voices[0])
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_voices_are_the_models_presets_and_the_librarys(tmp_path: Path) -> None:
     folder = tmp_path / "voices" / "alice"
     folder.mkdir(parents=True)
@@ -209,6 +218,7 @@ async def test_voices_are_the_models_presets_and_the_librarys(tmp_path: Path) ->
     assert unknown.status_code == 404
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_stream_may_be_asked_for_as_home_assistants_integration_does(tmp_path: Path) -> None:
     body = {"input": "Hello there.", "model": "tts-1", "voice": "alloy", "response_format": "mp3", "stream": True}
     async with served(tmp_path, MODEL_ALIASES=ALIASES) as server:

@@ -34,6 +34,7 @@ async def over(client: httpx.AsyncClient, id: str) -> dict[str, Any]:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_of_twenty_lines_one_is_bad_and_nineteen_are_in_the_zip(tmp_path: Path) -> None:
     lines = [f"This is line number {number}." for number in range(20)]
     lines[7] = "It waits [pause:99] far too long."
@@ -78,6 +79,7 @@ async def test_a_batch_nobody_knows_and_one_with_nothing_complete_are_404(tmp_pa
         assert (await client.get(f"/api/tts/batches/{batch['batch_id']}/zip")).status_code == 404
 
 
+@pytest.mark.usefixtures("both_executors")
 @pytest.mark.parametrize(
     ("wrong", "status"),
     [

@@ -15,6 +15,7 @@ from tests.server.served import house_of
 SLOW = Score(costs={"speak": Cost(start=0.02)})
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_two_watchers_and_a_late_one_are_told_the_same(tmp_path: Path) -> None:
     async with serving(tmp_path, SLOW) as client:
         id = await accepted(client, text=LONG[:300])
@@ -42,6 +43,7 @@ async def test_the_chunks_of_a_wav_join_to_its_samples(tmp_path: Path) -> None:
         assert [chunk["chunk_index"] for chunk in chunks] == list(range(len(chunks)))
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_the_chunks_of_an_mp3_join_to_the_file(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         id = await spoken(client, output_format="mp3")
@@ -50,6 +52,7 @@ async def test_the_chunks_of_an_mp3_join_to_the_file(tmp_path: Path) -> None:
         assert (await client.get(f"/api/tts/jobs/{id}/audio")).content == joined
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_failure_and_a_cancel_are_told_and_end_the_socket(tmp_path: Path) -> None:
     async with serving(tmp_path, SLOW) as client:
         bad = (await everything(client, await accepted(client, voice_id="nobody")))[-1]
@@ -63,6 +66,7 @@ async def test_a_failure_and_a_cancel_are_told_and_end_the_socket(tmp_path: Path
         assert (last["event"], last["status"]) == ("failed", "cancelled")
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_job_that_waits_in_the_line_is_queued_and_nothing_more(tmp_path: Path) -> None:
     async with serving(tmp_path, SLOW, MAX_CONCURRENCY="1") as client:
         first = await accepted(client, text=LONG)

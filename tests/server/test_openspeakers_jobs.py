@@ -17,6 +17,7 @@ from tests.server.served import house_of
 SLOW = Score(costs={"speak": Cost(start=0.05)})
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_job_is_accepted_spoken_and_fetched(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         id = await accepted(client)
@@ -76,6 +77,7 @@ async def test_ranges_are_served_and_wrong_ones_refused(tmp_path: Path) -> None:
         assert (head.headers["Content-Length"], head.headers["ETag"]) == (str(size), tag)
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_sound_keeps_its_tag_when_another_server_reads_it_from_the_store(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         path = f"/api/tts/jobs/{await spoken(client)}/audio"
@@ -85,6 +87,7 @@ async def test_a_sound_keeps_its_tag_when_another_server_reads_it_from_the_store
         assert (again.content, again.headers["ETag"]) == (first.content, first.headers["ETag"])
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_jobs_are_listed_in_pages_and_filtered(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         ids = [await spoken(client, text=f"Text number {word}.") for word in ("one", "two", "three")]
@@ -103,6 +106,7 @@ async def test_jobs_are_listed_in_pages_and_filtered(tmp_path: Path) -> None:
         assert (await client.get("/api/tts/jobs", params={"status": "done"})).status_code == 422
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_job_that_fails_says_why(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         id = await accepted(client, voice_id="nobody")
@@ -114,6 +118,7 @@ async def test_a_job_that_fails_says_why(tmp_path: Path) -> None:
         assert "failed" in refused.json()["error"]
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_running_job_is_cancelled_once(tmp_path: Path) -> None:
     async with serving(tmp_path, SLOW) as client:
         id = await accepted(client, text=LONG)
@@ -125,6 +130,7 @@ async def test_a_running_job_is_cancelled_once(tmp_path: Path) -> None:
         assert not house_of(client).running
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_what_nobody_knows_is_404_in_their_shape(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for way, path in [("GET", ""), ("GET", "/audio"), ("DELETE", "")]:
@@ -133,6 +139,7 @@ async def test_what_nobody_knows_is_404_in_their_shape(tmp_path: Path) -> None:
             assert answer.json()["error"] == answer.json()["detail"]
 
 
+@pytest.mark.usefixtures("both_executors")
 @pytest.mark.parametrize(
     ("wrong", "status", "code"),
     [
@@ -156,6 +163,7 @@ async def test_what_is_wrong_at_first_sight_is_refused_at_once(
         assert (await client.get("/api/tts/jobs")).json()["total"] == 0
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_their_names_of_models_are_aliases(tmp_path: Path) -> None:
     async with serving(tmp_path, MODEL_ALIASES="their-model=tone") as client:
         id = await spoken(client, model_id="their-model")

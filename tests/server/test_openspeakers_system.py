@@ -4,6 +4,8 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from basics.errors import Failure
 from basics.graphics import Gpu, gpus
 from basics.settings import Settings
@@ -14,6 +16,7 @@ from tests.server.openspeaking import serving, socket
 from tests.server.served import listening
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_models_are_told_in_their_words(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         models = (await client.get("/api/models")).json()
@@ -28,6 +31,7 @@ async def test_models_are_told_in_their_words(tmp_path: Path) -> None:
         assert kokoro["hf_repo"] == "", "its files come from no repository"
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_model_that_is_not_served_or_not_known_is_404(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for name, code in [("none", "unknown_model"), ("cosyvoice-2", "model_not_in_this_worker")]:

@@ -22,6 +22,7 @@ async def uploaded(client: httpx.AsyncClient, name: str = "Alice", file: bytes |
     return await client.post("/api/voices", data={"name": name, "model_id": "tone", **form}, files=files)
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_voice_is_made_listed_changed_and_forgotten(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         made = await uploaded(client, reference_text="What is said in it.")
@@ -41,6 +42,7 @@ async def test_a_voice_is_made_listed_changed_and_forgotten(tmp_path: Path) -> N
         assert (await client.delete("/api/voices/alice")).json()["code"] == "unknown_voice"
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_a_voice_that_was_uploaded_speaks_and_can_be_heard(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         id = (await uploaded(client)).json()["id"]
@@ -61,6 +63,7 @@ async def test_names_need_not_be_unique_and_never_become_paths(tmp_path: Path) -
         assert not [path for path in tmp_path.rglob("*") if "passwd" in path.name]
 
 
+@pytest.mark.usefixtures("both_executors")
 @pytest.mark.parametrize(
     ("asked", "status", "code"),
     [
@@ -85,6 +88,7 @@ async def test_a_file_over_the_limit_is_413_whether_it_was_read_or_not(tmp_path:
             assert (answer.status_code, answer.json()["code"], answer.json()["status_code"]) == (413, code, 413)
 
 
+@pytest.mark.usefixtures("both_executors")
 async def test_built_in_voices_are_those_of_the_model(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         voices = (await client.get("/api/voices/builtin/tone")).json()

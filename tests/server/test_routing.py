@@ -30,6 +30,11 @@ def test_a_model_goes_to_its_own_or_its_groups_endpoint(input: dict[str, Any], e
     assert table.of_input(input) == endpoint
 
 
+def test_another_makers_model_goes_to_who_stands_in_for_it_else_to_the_default() -> None:
+    table = routes("cloning=b,kokoro=a")
+    assert [table.of_model(name) for name in ("tts-1", "tts-1-hd", "eleven_v3")] == ["a", "b", "b"]
+
+
 def test_a_model_of_its_own_goes_before_its_group() -> None:
     assert routes("cloning=b,xtts-v2=x").of_model("xtts-v2") == "x"
 

@@ -1,5 +1,6 @@
 """The server as a process: it listens where it may, answers, and ends when it is told to."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from basics.settings import Settings
-from server.serving import address
+from server.serving import address, listening
 from tests.platform.control_plane import ControlPlane
 from tests.server.processes import process
 from tests.test_house import ROOT
@@ -45,6 +46,20 @@ def test_only_where_somebody_checks_keys_does_it_listen_to_all(environment: dict
     assert address(Settings.read(environment)) == host
 
 
+async def test_a_small_piece_is_sent_at_once_and_waits_for_no_acknowledgement() -> None:
+    told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def joined(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with listening("127.0.0.1", 0) as listener:
+        async with await asyncio.start_server(joined, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            assert await told != 0
+            writer.close()
+
+
 def free() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
@@ -69,6 +84,7 @@ def test_with_endpoints_it_serves_as_their_gateway(tmp_path: Path) -> None:
         ({"ENDPOINTS": "kokoro=abc"}, "RUNPOD_API_KEY"),
         ({"ENDPOINTS": "kokoro=../v1", "RUNPOD_API_KEY": "k"}, "an endpoint's id"),
         ({"ENDPOINTS": "kokoro=abc", "RUNPOD_API_KEY": "k", "MODEL": "hibari"}, "serves `hibari`"),
+        ({"ENDPOINTS": "kokoro=abc", "RUNPOD_API_KEY": "k", "DATABASE_URL": "mysql://a/b"}, "DATABASE_URL"),
     ],
 )
 def test_endpoints_that_cannot_be_asked_end_the_start(given: dict[str, str], said: str) -> None:

@@ -4,14 +4,13 @@ import random
 from typing import Any
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from models.engine import NoRoom  # noqa: E402
-from models.runtime.decoder import Decoder  # noqa: E402
-from models.runtime.sampler import Knobs  # noqa: E402
-from tests.models.runtime import talkers  # noqa: E402
-from tests.models.runtime.talkers import FRAMES, STOP, Talker, alone  # noqa: E402
+from models.engine import NoRoom
+from models.runtime.decoder import Decoder
+from models.runtime.sampler import Knobs
+from tests.models.runtime import talkers
+from tests.models.runtime.talkers import FRAMES, STOP, Talker, alone
 
 pytestmark = [pytest.mark.engine, pytest.mark.environment("modern")]
 

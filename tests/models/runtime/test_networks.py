@@ -3,10 +3,9 @@
 from typing import Any
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from tests.models.runtime import talkers  # noqa: E402
+from tests.models.runtime import talkers
 
 pytestmark = [pytest.mark.engine, pytest.mark.environment("modern")]
 

@@ -1,10 +1,9 @@
 """Filters against transformers' own, and draws against their shares."""
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from models.runtime.sampler import Knobs, Sampler, numbers, pick  # noqa: E402
+from models.runtime.sampler import Knobs, Sampler, numbers, pick
 
 pytestmark = [pytest.mark.engine, pytest.mark.environment("modern")]
 

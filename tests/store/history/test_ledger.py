@@ -70,6 +70,12 @@ def test_pages_go_from_the_newest_to_the_oldest_without_gaps(make: Make) -> None
     assert {page.total for page in pages} == {7}
 
 
+def test_jobs_of_one_second_are_told_in_their_order(make: Make) -> None:
+    ledger = make()
+    ledger.write([replace(job(number), created=NOW + number / 1000) for number in range(9)])
+    assert ids(ledger.page(Query()).records) == [f"job-{number}" for number in reversed(range(9))]
+
+
 def test_filters_can_be_combined(make: Make) -> None:
     ledger = make()
     ledger.write(
