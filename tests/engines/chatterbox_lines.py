@@ -1,5 +1,6 @@
-"""Lines for tiny Chatterboxes in tests, and their sound."""
+"""Lines for the three Chatterboxes over tiny weights, and decks run to the end, for their tests."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -64,12 +65,12 @@ def eight(engine: Chatterbox) -> list[Line]:
 def run(deck: Deck, sizes: Sequence[int] = (10_000,), turns: int = 10_000) -> list[Piece]:
     """Turn by turn: of the stages that have work the latest, every row of it, in these sizes over and over."""
     pieces: list[Piece] = []
-    for turn in range(turns):
+    for number in range(turns):
         ready = deck.ready()
         if not ready:
             break
         stage = max((work.stage for work in ready), key=deck.stages.index)
-        size = sizes[turn % len(sizes)]
+        size = sizes[number % len(sizes)]
         chosen = [work for work in ready if work.stage == stage]
         pieces += deck.run([replace(work, size=max(work.least, min(work.size, size))) for work in chosen])
     return pieces
@@ -90,3 +91,19 @@ def alone(engine: Chatterbox, given: Line, sizes: Sequence[int] = (10_000,)) -> 
 
 def alike(one: Samples, other: Samples) -> bool:
     return len(one) == len(other) and bool(np.allclose(one, other, rtol=0, atol=1e-3))
+
+
+def with_knobs(given: Line, **knobs: Any) -> Line:
+    assert given.options is not None
+    return replace(given, options=given.options.model_copy(update=knobs))
+
+
+def turn(deck: Deck, chance: random.Random) -> list[Piece]:
+    """One stage of those that have work, any of its rows, in any size on offer."""
+    ready = list(deck.ready())
+    if not ready:
+        return []
+    stage = chance.choice(sorted({work.stage for work in ready}))
+    rows = [work for work in ready if work.stage == stage]
+    chosen = chance.sample(rows, chance.randint(1, len(rows)))
+    return deck.run([replace(work, size=chance.randint(work.least, max(work.least, work.size))) for work in chosen])

@@ -14,7 +14,7 @@ import pytest
 
 from basics.audio import Samples, join
 from basics.errors import Failure
-from models.engine import Deck, Line, NoRoom, Piece
+from models.engine import Line, NoRoom, Piece
 from models.engines.chatterbox import Chatterbox
 from models.engines.chatterbox_deck import ChatterboxDeck
 from models.listener import Listener
@@ -32,6 +32,8 @@ from tests.engines.chatterbox_lines import (
     recording,
     run,
     sound_of,
+    turn,
+    with_knobs,
 )
 from voices.voice import Voice
 
@@ -90,11 +92,6 @@ def test_a_line_sounds_the_same_whoever_comes_goes_or_is_cancelled_at_whatever_t
     assert turns > 5
 
 
-def with_knobs(given: Line, **knobs: Any) -> Line:
-    assert given.options is not None
-    return replace(given, options=given.options.model_copy(update=knobs))
-
-
 def test_lines_join_wait_and_are_cancelled_by_chance_and_those_that_stay_sound_as_alone(engine: Chatterbox) -> None:
     """In one pass each, so that chunks, which fall differently in every company, leave the sound alone."""
     chance = random.Random(7)
@@ -105,7 +102,7 @@ def test_lines_join_wait_and_are_cancelled_by_chance_and_those_that_stay_sound_a
         aboard = {work.line for work in deck.ready()}
         if coming and len(aboard) < 3 and chance.random() < 0.5:
             deck.admit(coming.pop())
-        pieces += _turn(deck, chance)
+        pieces += turn(deck, chance)
         for id in sorted(aboard) if chance.random() < 0.03 else ():
             deck.drop(id)
             cancelled.add(id)
@@ -114,17 +111,6 @@ def test_lines_join_wait_and_are_cancelled_by_chance_and_those_that_stay_sound_a
     assert ended | cancelled == set(lines)
     for id in sorted(ended)[:4]:
         assert alike(sound_of(pieces, id), alone(engine, lines[id])), id
-
-
-def _turn(deck: Deck, chance: random.Random) -> list[Piece]:
-    """One stage of those that have work, any of its rows, in any size on offer."""
-    ready = list(deck.ready())
-    if not ready:
-        return []
-    stage = chance.choice(sorted({work.stage for work in ready}))
-    rows = [work for work in ready if work.stage == stage]
-    chosen = chance.sample(rows, chance.randint(1, len(rows)))
-    return deck.run([replace(work, size=chance.randint(work.least, max(work.least, work.size))) for work in chosen])
 
 
 def test_the_first_sound_comes_long_before_the_last_token(english: Chatterbox) -> None:
