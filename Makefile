@@ -33,7 +33,7 @@ quick: dev ## the tests without services
 
 test: dev clients ## all tests; those of the engines are in make engines
 	@echo "All tests but the engines' own:"
-	@$(CLEAN) $(VENV) -m pytest -m "not engine"
+	@$(CLEAN) $(VENV) -m pytest -m "not engine" -n logical --maxprocesses 4 --dist loadfile
 
 engines: dev ## a group's environment and its engines' tests: GROUP=embedded, or GROUP=all
 	@$(CLEAN) $(VENV) -m builder.engines "$$GROUP"
