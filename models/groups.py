@@ -154,7 +154,7 @@ _TABLE: tuple[Entry, ...] = (
         "models.engines.chatterbox:ChatterboxMultilingual",
         repository="ResembleAI/chatterbox",
         wanted=(
-            "t3_mtl23ls_v2.safetensors",
+            "t3_mtl23ls_v3.safetensors",
             "s3gen.pt",
             "ve.pt",
             "grapheme_mtl_merged_expanded_v1.json",

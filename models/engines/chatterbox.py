@@ -29,6 +29,14 @@ VOICE = "conds.pt"
 """The voice that comes with the weights."""
 CANGJIE = "Cangjie5_TC.json"
 """How Chinese characters are typed, which is how they are read."""
+SECOND = "t3_mtl23ls_v2.safetensors"
+"""Multilingual's second version, which goes on after the end unless it is guarded."""
+PACKS = tuple(f"t3_{name}.safetensors" for name in ("zh_cmn", "es_mx_latam", "es_es", "pt_br", "pt_pt", "hi"))
+"""Multilingual's third version, taught one language more."""
+PACKS_SING = ("s3gen_v3.safetensors", "s3gen_v3.pt")
+"""What upstream publishes with them and plays them through."""
+NANO = "t3_nano_v1.safetensors"
+"""Turbo's smaller sister."""
 
 
 class _Drawn(Options):
@@ -48,14 +56,12 @@ class ChatterboxOptions(_Drawn):
         0.5, ge=0.0, le=1.0, description="Guidance by the text; lower is slower and calmer, 0 costs half."
     )
     temperature: float = Field(0.8, ge=0.0, le=5.0, description="Liveliness of the draws; 0 takes the likeliest.")
-    repetition_penalty: float = Field(1.2, ge=1.0, le=10.0, description="Against saying the same again; 1 is none.")
+    repetition_penalty: float | None = Field(
+        None, ge=1.0, le=10.0, description="1 is none; 1.2 where not given, 2 for Multilingual's second version."
+    )
     min_p: float = Field(0.05, ge=0.0, le=1.0, description="Least share of a token, relative to the likeliest.")
     top_p: float = Field(1.0, gt=0.0, le=1.0, description="Draws from the likeliest that make up this share.")
     flow_guidance: float = Field(0.7, ge=0.0, le=2.0, description="How closely the sound keeps to tokens and voice.")
-
-
-class MultilingualOptions(ChatterboxOptions):
-    repetition_penalty: float = Field(2.0, ge=1.0, le=10.0, description="Against saying the same again; 1 is none.")
 
 
 class TurboOptions(_Drawn):
@@ -96,12 +102,13 @@ class Chatterbox(Engine):
 
     @classmethod
     def load(cls, weights: Path, device: str, dtype: str) -> Self:
-        for name in cls.files:
-            if not (weights / name).is_file():
-                raise Failure("weights_missing", f"{cls.card.name}'s {name} is not on this worker; {cls._how()}")
-        read_ahead(weights / name for name in cls.files)  # while torch is imported
+        files = [weights / name for name in cls._chosen(weights)]
+        for file in files:
+            if not file.is_file():
+                raise Failure("weights_missing", f"{cls.card.name}'s {file.name} is not on this worker; {cls._how()}")
+        read_ahead(files)  # while torch is imported
         _check(device)
-        return cls(cls._parts_of(weights, device, dtype), weights / VOICE)
+        return cls(cls._parts_of(files, device, dtype), weights / VOICE)
 
     def prepare(self, voice: Voice) -> Conditioning:
         if voice.conditionals is not None:
@@ -138,15 +145,20 @@ class Chatterbox(Engine):
         return float(self._parts.thinker.bytes + sounds + self._cached) / 1e9
 
     @classmethod
-    def _parts_of(cls, weights: Path, device: str, dtype: str) -> "Parts":
+    def _chosen(cls, weights: Path) -> Sequence[str]:
+        """What of the folder is loaded: `files`, or those of a sister in their place."""
+        return cls.files
+
+    @classmethod
+    def _parts_of(cls, files: Sequence[Path], device: str, dtype: str) -> "Parts":
         from models.engines.chatterbox_deck import Parts
         from models.engines.chatterbox_reference import Ear
         from models.engines.chatterbox_sound import Sound
         from models.engines.chatterbox_t3 import Thinker
 
-        thinks, sings, hears, reads = (weights / name for name in cls.files)
+        thinks, sings, hears, reads = files
         precise = dtype or thinking(device)
-        kind, habits = cls._kind()
+        kind, habits = cls._kind(thinks)
         with _reading(cls.card.name, reads):
             reader = cls._reader(reads)
         with _reading(cls.card.name, thinks):
@@ -157,7 +169,7 @@ class Chatterbox(Engine):
             return Parts(reader, thinker, sound, Ear.load(sound.net, hears, habits))
 
     @classmethod
-    def _kind(cls) -> "tuple[Kind, Habits]":
+    def _kind(cls, thinks: Path) -> "tuple[Kind, Habits]":
         from models.engines import chatterbox_reference, chatterbox_t3
 
         return chatterbox_t3.ENGLISH, chatterbox_reference.ENGLISH
@@ -175,9 +187,10 @@ class Chatterbox(Engine):
         from models.runtime.sampler import Knobs
 
         asked = _asked(line, ChatterboxOptions)
+        penalty = asked.repetition_penalty or self._parts.thinker.kind.penalty
         return Wish(
             Style(asked.exaggeration, asked.cfg_weight),
-            Knobs(asked.temperature, 0, asked.top_p, asked.min_p, asked.repetition_penalty),
+            Knobs(asked.temperature, 0, asked.top_p, asked.min_p, penalty),
             SoundKnobs(asked.flow_steps, asked.flow_guidance, asked.one_pass),
         )
 
@@ -218,19 +231,26 @@ class ChatterboxMultilingual(Chatterbox):
         watermarks=True,
         memory=3.2,  # in fp32, as counted over full-size random weights
     )
-    Options: ClassVar[type[Options]] = MultilingualOptions
     files: ClassVar[Sequence[str]] = (
-        "t3_mtl23ls_v2.safetensors",
+        "t3_mtl23ls_v3.safetensors",
         "s3gen.pt",
         "ve.pt",
         "grapheme_mtl_merged_expanded_v1.json",
     )
 
     @classmethod
-    def _kind(cls) -> "tuple[Kind, Habits]":
+    def _chosen(cls, weights: Path) -> Sequence[str]:
+        """A pack goes before what speaks 23 languages, the third version before the second."""
+        thinks, sings, *rest = cls.files
+        thinks = _first(weights, (*PACKS, thinks, SECOND), thinks)
+        return (thinks, _first(weights, PACKS_SING, sings) if thinks in PACKS else sings, *rest)
+
+    @classmethod
+    def _kind(cls, thinks: Path) -> "tuple[Kind, Habits]":
         from models.engines import chatterbox_reference, chatterbox_t3
 
-        return chatterbox_t3.MULTILINGUAL, chatterbox_reference.MULTILINGUAL
+        kind = chatterbox_t3.MULTILINGUAL_V2 if thinks.name == SECOND else chatterbox_t3.MULTILINGUAL
+        return kind, chatterbox_reference.MULTILINGUAL
 
     @classmethod
     def _reader(cls, vocabulary: Path) -> "Reader":
@@ -269,7 +289,12 @@ class ChatterboxTurbo(Chatterbox):
     )
 
     @classmethod
-    def _kind(cls) -> "tuple[Kind, Habits]":
+    def _chosen(cls, weights: Path) -> Sequence[str]:
+        thinks, *rest = cls.files
+        return (_first(weights, (thinks, NANO), thinks), *rest)
+
+    @classmethod
+    def _kind(cls, thinks: Path) -> "tuple[Kind, Habits]":
         from models.engines import chatterbox_reference, chatterbox_t3
 
         return chatterbox_t3.TURBO, chatterbox_reference.TURBO
@@ -299,6 +324,10 @@ Knob = TypeVar("Knob", bound=Options)
 
 def _asked(line: Line, kind: type[Knob]) -> Knob:
     return line.options if isinstance(line.options, kind) else kind()
+
+
+def _first(folder: Path, names: Sequence[str], otherwise: str) -> str:
+    return next((name for name in names if (folder / name).is_file()), otherwise)
 
 
 @contextmanager

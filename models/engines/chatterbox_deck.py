@@ -76,6 +76,7 @@ class ChatterboxDeck:
         row = self._parts.sound.begin(line.conditioning, line.seed, wish.sound)
         if line.source is None:
             signs = self._join(line, wish)
+            row.surplus = self._parts.thinker.kind.surplus
         else:
             signs = max(1, round(len(line.source) / self._card.rate * TOKENS_A_SECOND))
         self._lines[line.id] = _Aboard(line, row, signs)

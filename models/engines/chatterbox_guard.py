@@ -1,7 +1,8 @@
 """Watches where in the text Chatterbox Multilingual is, by what three of its heads listen to, and ends it in time.
 
-The model's second version goes on after the end or says parts again. The rules are upstream's; there they are kept in
-hooks on the network, one more for each line that was ever spoken. Here they are a few numbers a row, on the device.
+The model's second version goes on after the end or says parts again; the third is spoken without. The rules are
+upstream's 0.1.7; there they are kept in hooks on the network, one more for each line that was ever spoken. Here they
+are a few numbers a row, on the device.
 """
 
 from collections.abc import Mapping

@@ -69,6 +69,8 @@ class Row:
     over_now: Tensor
     """(samples,) of the frames held back, to be faded into the next chunk."""
     tokens: list[int] = field(default_factory=list)
+    surplus: int = 0
+    """Tokens at the end that are drawn and not heard."""
     last: bool = False
     """No more tokens come."""
     done: int = 0

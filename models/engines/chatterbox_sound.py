@@ -144,7 +144,8 @@ class Sound:
         """What goes out now; the row moves on to behind it."""
         back = row.source.shape[0] // FRAME
         final = FRAMES * row.done - row.voiced
-        held = 0 if row.last and row.done == len(row.tokens) else HELD_FRAMES * FRAME
+        ends = row.last and row.done == len(row.tokens)
+        held = 0 if ends else HELD_FRAMES * FRAME
         kept = row.over_now.shape[0]
         sound = voiced.sound[back * FRAME - kept : (back + final) * FRAME].clone()
         if kept:
@@ -160,7 +161,8 @@ class Sound:
         row.voiced += final
         row.over_now = sound[len(sound) - held :]
         _forget(row)
-        return sound[: len(sound) - held]
+        unheard = min(row.surplus, len(row.tokens) - 1) * FRAMES * FRAME if ends else 0
+        return sound[: len(sound) - held - unheard]
 
 
 def _window(row: Row, size: int) -> Window:

@@ -46,7 +46,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """In what the three models differ."""
+    """In what the models differ."""
 
     llama: bool = True
     order: tuple[str, ...] = ("penalty", "temperature", "min_p", "nucleus")
@@ -54,11 +54,16 @@ class Kind:
     """What the repetition penalty counts from the start."""
     begins: int = 2
     """How often the first token stands before what is said."""
+    penalty: float = 1.2
+    """Against saying the same again, where a line does not say."""
     guard: bool = False
+    surplus: int = 0
+    """Tokens at a line's end that are noise."""
 
 
 ENGLISH = Kind()
-MULTILINGUAL = Kind(guard=True)
+MULTILINGUAL = Kind(surplus=1)
+MULTILINGUAL_V2 = Kind(penalty=2.0, guard=True)
 TURBO = Kind(llama=False, order=("temperature", "nucleus", "penalty"), heard=(), begins=1)
 
 
@@ -220,7 +225,8 @@ def _network(
 
     if not kind.llama:
         shape = LLAMA_CONFIGS["GPT2_medium"]
-        return GPT2(tensors, shape["n_head"], device, dtype, shape["layer_norm_epsilon"]), ()
+        heads = tensors["ln_f.weight"].shape[0] * shape["n_head"] // shape["n_embd"]  # Nano's are as wide, and fewer
+        return GPT2(tensors, heads, device, dtype, shape["layer_norm_epsilon"]), ()
     shape = LLAMA_CONFIGS["Llama_520M"]
     scaling = shape["rope_scaling"]
     stretch = Stretch(

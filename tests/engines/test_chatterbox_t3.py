@@ -1,7 +1,7 @@
 """Chatterbox's thinking half against upstream's own, over tiny random weights in the published layout."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ STEPS = 200
 CLOSE = 1e-4
 """Two likeliest nearer to each other than this may change places."""
 ENGLISH = Knobs(0.0, min_p=0.05, penalty=1.2)
-MULTILINGUAL = Knobs(0.0, min_p=0.05, penalty=2.0)
+MULTILINGUAL = Knobs(0.0, min_p=0.05, penalty=1.2)
+MULTILINGUAL_V2 = Knobs(0.0, min_p=0.05, penalty=2.0)
 TURBO = Knobs(0.0, top_k=1000, top_p=0.95, penalty=1.2)
 TEXTS = ("Good evening.", "A much longer sentence, with more words in it than the first!", "Yes?")
 
@@ -43,7 +44,8 @@ def english(weights: Path) -> Thinker:
 
 @pytest.fixture(scope="module")
 def multilingual(weights: Path) -> Thinker:
-    return load(weights / "multilingual" / "t3_mtl23ls_v2.safetensors", t3.MULTILINGUAL)
+    """Its second version, which is guarded; the files are alike."""
+    return load(weights / "multilingual" / tiny_chatterbox.THINKS["multilingual"], t3.MULTILINGUAL_V2)
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +97,11 @@ def likeliest() -> Iterator[list[float]]:
         yield leads
 
 
-def upstream(folder: Path) -> Any:
+def upstream(folder: Path, sizes: AbstractContextManager[None] | None = None) -> Any:
     from chatterbox.models.t3 import T3  # type: ignore[import-not-found,unused-ignore]
     from safetensors.torch import load_file
 
-    with tiny_chatterbox.small():
+    with tiny_chatterbox.small(), sizes or nullcontext():
         net = T3(tiny_chatterbox.settings(folder.name))
         net.load_state_dict(load_file(next(folder.glob("t3_*.safetensors"))))
     return net.eval()
@@ -158,7 +160,46 @@ def test_multilingual_says_what_upstream_says_and_ends_where_it_does(
         ids=ids(text),
         conditioning=voice(folder),
         style=Style(),
+        knobs=MULTILINGUAL_V2,
+        seed=1,
+        limit=STEPS,
+    )
+    same(ours, theirs, leads)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_third_multilingual_says_what_upstream_says_without_its_analyser(weights: Path, text: str) -> None:
+    folder = weights / "multilingual"
+    net = upstream(folder)
+    net.hp.__class__ = type("Unwatched", (type(net.hp),), {"is_multilingual": False})
+    knobs = {"temperature": 0.8, "cfg_weight": 0.5, "repetition_penalty": 1.2, "min_p": 0.05, "top_p": 1.0}
+    with likeliest() as leads:
+        theirs = thought(net, folder, ids(text), 0.5, STEPS, **knobs)
+    ours = alone(
+        load(folder / tiny_chatterbox.THINKS["multilingual"], t3.MULTILINGUAL),
+        ids=ids(text),
+        conditioning=voice(folder),
+        style=Style(),
         knobs=MULTILINGUAL,
+        seed=1,
+        limit=STEPS,
+    )
+    same(ours, theirs, leads)
+
+
+def test_nano_says_what_upstream_says(tmp_path: Path) -> None:
+    with tiny_chatterbox.small(), tiny_chatterbox.nano():
+        folder = tiny_chatterbox.make(tmp_path / "made", full=True, kinds=["turbo"]) / "turbo"
+    net = upstream(folder, tiny_chatterbox.nano())
+    knobs = {"temperature": 0.8, "top_k": 1000, "top_p": 0.95, "repetition_penalty": 1.2}
+    with likeliest() as leads:
+        theirs = thought(net, folder, ids(TEXTS[0], turbo=True), 0.0, STEPS, **knobs)
+    ours = alone(
+        load(folder / tiny_chatterbox.THINKS["turbo"], t3.TURBO),
+        ids=ids(TEXTS[0], turbo=True),
+        conditioning=voice(folder),
+        style=Style(),
+        knobs=TURBO,
         seed=1,
         limit=STEPS,
     )
@@ -242,14 +283,20 @@ def test_no_line_ends_before_two_tokens_that_can_be_heard(weights: Path, english
 def test_a_line_changes_neither_the_voice_nor_the_network(weights: Path, multilingual: Thinker) -> None:
     given = voice(weights / "multilingual")
     kept = {name: each.copy() for name, each in given.items()}
-    line = {"ids": ids("Good evening."), "conditioning": given, "style": Style(1.5), "knobs": MULTILINGUAL, "seed": 1}
+    line = {
+        "ids": ids("Good evening."),
+        "conditioning": given,
+        "style": Style(1.5),
+        "knobs": MULTILINGUAL_V2,
+        "seed": 1,
+    }
     first, again = (alone(multilingual, limit=40, **line) for _ in range(2))
     assert first == again
     assert all((given[name] == kept[name]).all() for name in kept)
 
 
 def test_a_text_of_one_sign_is_no_trouble_to_the_guard(weights: Path, multilingual: Thinker) -> None:
-    given = {"conditioning": voice(weights / "multilingual"), "style": Style(), "knobs": MULTILINGUAL, "seed": 1}
+    given = {"conditioning": voice(weights / "multilingual"), "style": Style(), "knobs": MULTILINGUAL_V2, "seed": 1}
     assert len(alone(multilingual, ids=[255, 40, 0], limit=60, **given)) >= 2
 
 

@@ -17,7 +17,7 @@ from models.engines.shims import stand_ins
 
 SEED = 20_261_121
 KINDS = ("english", "multilingual", "turbo")
-THINKS = dict(zip(KINDS, ("t3_cfg.safetensors", "t3_mtl23ls_v2.safetensors", "t3_turbo_v1.safetensors"), strict=True))
+THINKS = dict(zip(KINDS, ("t3_cfg.safetensors", "t3_mtl23ls_v3.safetensors", "t3_turbo_v1.safetensors"), strict=True))
 SINGS = dict(zip(KINDS, ("s3gen.safetensors", "s3gen.pt", "s3gen_meanflow.safetensors"), strict=True))
 ENDS = 100
 """Tokens, four seconds, after which the lines of a model made alone end."""
@@ -30,6 +30,17 @@ CANGJIE = ["今\tOIN", "天\tMK", "气\tOMN", "好\tVND", "我\tHQI", "去\tGI",
 """How some characters are typed; two of them by the same keys."""
 TURBO_WORDS, TURBO_ALL = 50_257, 50_276
 """Of Turbo's tokenizer: GPT-2's, and with the tags."""
+
+
+@contextlib.contextmanager
+def nano() -> Iterator[None]:
+    """Within `small()`: Turbo's sizes made Nano's, whose heads are as wide, fewer and in more layers here."""
+    from chatterbox.models.t3.llama_configs import LLAMA_CONFIGS  # type: ignore[import-not-found,unused-ignore]
+
+    sizes = {"n_embd": WIDTH * 3 // 4, "hidden_size": WIDTH * 3 // 4, "n_head": 3, "n_layer": LAYERS + 1}
+    with contextlib.ExitStack() as undo:
+        _put(undo, LLAMA_CONFIGS, {"GPT2_medium": {**LLAMA_CONFIGS["GPT2_medium"], **sizes}})
+        yield
 
 
 def make(into: Path, *, full: bool = False, frames: int = 0, kinds: Sequence[str] = KINDS) -> Path:
