@@ -92,6 +92,7 @@ class ClientSide:
     def _kind(self, kind: str, handle: Any) -> Any:
         async def handled(request: web.Request) -> web.Response:
             self.calls[kind] += 1
+            await self._plane.notify()
             await asyncio.sleep(self.delay)
             if refusals := self._refusals.get(kind):
                 return web.Response(status=refusals.pop(0))

@@ -181,7 +181,7 @@ class ControlPlane:
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _notify(self) -> None:
+    async def notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 
@@ -191,14 +191,14 @@ class ControlPlane:
 
     async def _saw(self, kind: str, job: str = "", bytes: int = 0, body: Any = None, status: int = 200) -> None:
         self.posts.append(Post(kind, job, bytes, body, status))
-        await self._notify()
+        await self.notify()
 
     async def queue(self, jobs: list[dict[str, Any]], sync: bool, endpoint: str) -> list[str]:
         ids = [f"{'sync-' if sync else ''}{uuid4()}-e1" for _ in jobs]
         for id, job in zip(ids, jobs, strict=True):
             self.records[id] = Record(id, {"id": id, **job}, sync, endpoint)
         self._waiting += ids
-        await self._notify()
+        await self.notify()
         return ids
 
     async def stop(self, id: str) -> None:
@@ -208,16 +208,16 @@ class ControlPlane:
         elif record.status == "IN_PROGRESS":
             self._stops.setdefault(record.worker, []).append(id)
         record.status = record.status if record.final else "CANCELLED"
-        await self._notify()
+        await self.notify()
 
     async def _requeue(self, id: str) -> None:
         self.records[id].status = "IN_QUEUE"
         self._waiting.append(id)
-        await self._notify()
+        await self.notify()
 
     async def _end_polls(self) -> None:
         self._polls_end += 1
-        await self._notify()
+        await self.notify()
 
     async def _poll(self, ready: Callable[[], bool]) -> bool:
         """Holds a request open until there is something to say."""
@@ -243,7 +243,7 @@ class ControlPlane:
         self._waiting = [id for id in self._waiting if self.records[id] not in taken]
         for record in taken:
             record.status, record.worker = "IN_PROGRESS", request.match_info["worker"]
-        await self._notify()
+        await self.notify()
         jobs = [record.job for record in taken]
         return web.json_response(jobs if batch else jobs[0])
 
@@ -279,7 +279,7 @@ class ControlPlane:
             return web.Response(status=status)
         if gate := self._held.get(kind):
             self._arrived.add((kind, id))
-            await self._notify()
+            await self.notify()
             await gate.wait()
             self._arrived.discard((kind, id))
         status = 200 if len(raw) <= limit(record) else 400
