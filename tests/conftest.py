@@ -17,9 +17,12 @@ from tests.store import postgres as databases
 from tests.store.postgres import Postgres
 from tests.store.seaweed import Seaweed, running
 
-NEED_TORCH = ["engines/test_chatterbox*", "engines/test_xtts*", "models/runtime/test_*"]
-"""All of them are tests of engines; elsewhere they cannot even be read."""
-collect_ignore_glob = [] if find_spec("torch") else NEED_TORCH
+NEED = {
+    "torch": ("engines/test_chatterbox*", "engines/test_xtts*", "models/runtime/test_*"),
+    "openai": ("clients/test_*", "server/test_*"),
+}
+"""Files that only an environment with the package can read: the first are engines' tests, the others have none."""
+collect_ignore_glob = [name for package, names in NEED.items() if not find_spec(package) for name in names]
 
 _numbers = itertools.count(1)
 _ENVIRONMENT = ENVIRONMENTS.get(os.environ.get("MODEL_GROUP", "").partition(",")[0], "embedded")
