@@ -139,7 +139,7 @@ async def soak(seconds: float, seed: int, folder: Path) -> Record:
                 await asyncio.sleep(PAUSE_SECONDS)
             await _rest(house, record)
             record.memory_mb.append(resident_mb())
-            record.threads.append(threading.active_count())
+            record.threads.append(_threads(house))
     finally:
         await house.close()
     return judged(record)
@@ -152,6 +152,12 @@ async def _rest(house: House, record: Record) -> None:
             return
         await asyncio.sleep(0.05)
     record.faults.append("lines stayed behind")
+
+
+def _threads(house: House) -> int:
+    """All but those of the models that are in memory just now."""
+    models = [str(info["model"]) for info in house.manager.residents()]
+    return sum(not any(model in thread.name for model in models) for thread in threading.enumerate())
 
 
 def judged(record: Record) -> Record:
