@@ -29,11 +29,11 @@ serve: embedded ## HTTP server, on http://127.0.0.1:8000 unless PORT says otherw
 
 quick: dev ## the tests without services
 	@echo "Tests without services:"
-	@$(CLEAN) $(VENV) -m pytest -m "not service and not engine and not slow"
+	@$(CLEAN) $(VENV) -m pytest -m "not service and not engine and not slow and not long"
 
 test: dev clients ## all tests; those of the engines are in make engines
 	@echo "All tests but the engines' own:"
-	@$(CLEAN) $(VENV) -m pytest -m "not engine" -n logical --maxprocesses 4 --dist loadfile
+	@$(CLEAN) $(VENV) -m pytest -m "not engine and not long" -n logical --maxprocesses 4 --dist loadfile
 
 engines: dev ## a group's environment and its engines' tests: GROUP=embedded, or GROUP=all
 	@$(CLEAN) $(VENV) -m builder.engines "$$GROUP"
@@ -59,8 +59,9 @@ lock: dev ## compile builder/locks; UPGRADE=1 renews what the pins pull in
 bench: dev ## the benchmarks, or those of a group of models: GROUP=cloning
 	@$(CLEAN) $(VENV) -m bench $${GROUP:+--group "$$GROUP"}
 
-soak: dev ## a disorderly day on one worker, 20 minutes, or SECONDS=120
+soak: dev ## a disorderly day on one worker, 20 minutes, or SECONDS=120, and the tests that take minutes
 	@$(CLEAN) MALLOC_ARENA_MAX=2 $(VENV) -m bench.soak "$${SECONDS:-1200}"
+	@$(CLEAN) $(VENV) -m pytest -m "long and not engine"
 
 image: ## docker image of a group: GROUP=embedded
 	@command -v docker >/dev/null || { echo "make image: docker is not on this machine."; exit 1; }

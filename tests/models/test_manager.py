@@ -277,7 +277,7 @@ async def test_one_preloaded_model_stays_and_several_make_room_for_each_other(
     assert here(manager) == {"a"}
 
 
-@pytest.mark.parametrize("swaps", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("swaps", [20, pytest.param(200, marks=pytest.mark.long)])
 async def test_after_many_swaps_nothing_is_left_behind(manages: Making, swaps: int) -> None:
     shelf = Shelf(a=8, b=8)
     manager = manages(shelf)

@@ -36,7 +36,7 @@ def spoken(plane: ControlPlane, asked: dict[str, Any]) -> Record:
     return job
 
 
-FROZEN = pytest.mark.parametrize("seconds", [FROZEN_SECONDS, pytest.param(60.0, marks=pytest.mark.slow)])
+FROZEN = pytest.mark.parametrize("seconds", [FROZEN_SECONDS, pytest.param(60.0, marks=pytest.mark.long)])
 
 
 def freeze(worker: Worker, seconds: float) -> None:
