@@ -7,6 +7,7 @@ above, and the least bound is the estimate. The median of the last few makes one
 from collections import defaultdict, deque
 from math import ceil
 from statistics import median_low
+from threading import Lock
 
 KEPT = 9
 """Turns remembered of each kind: an outlier does not move the median, a changed load does after five."""
@@ -21,13 +22,16 @@ class Costs:
         self._turns: dict[str, _Medians] = defaultdict(_Medians)
         self._paces: dict[str, _Medians] = defaultdict(_Medians)
         self._sizes: dict[str, float] = {}
+        self._lock = Lock()
+        """The deck's thread learns and asks; others, who watch over it, ask for its capacity only."""
 
     def learn(self, stage: str, rows: int, size: int, seconds: float, sound: float) -> None:
         """A turn of `rows`, the largest of `size`, took `seconds` and brought each row `sound` seconds."""
-        self._turns[stage].add((edge(rows), edge(size)), seconds)
-        if sound > 0:
-            self._paces[stage].add((edge(rows), 1), seconds / sound)
-            self._sizes[stage] = size / sound
+        with self._lock:
+            self._turns[stage].add((edge(rows), edge(size)), seconds)
+            if sound > 0:
+                self._paces[stage].add((edge(rows), 1), seconds / sound)
+                self._sizes[stage] = size / sound
 
     def of(self, stage: str, rows: int, size: int) -> float:
         """Seconds that such a turn takes."""
@@ -56,9 +60,10 @@ class Costs:
 
     def capacity(self, rows: int, most: int = 1024) -> int | None:
         """Real-time listeners that can be carried; None until something was learnt."""
-        if not self._paces:
-            return None
-        return next((lines - 1 for lines in range(1, most) if self.load(lines, rows) > 1.0), most)
+        with self._lock:
+            if not self._paces:
+                return None
+            return next((lines - 1 for lines in range(1, most) if self.load(lines, rows) > 1.0), most)
 
 
 class _Medians:

@@ -1,5 +1,8 @@
 """Costs: learnt from turns that ran, bounded for those that did not."""
 
+import sys
+import threading
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +56,29 @@ def test_capacity_is_how_many_listeners_all_stages_together_can_feed() -> None:
     costs.learn("prefill", 4, 100, 5.0, 0.0)
     assert costs.load(4, rows=4) == 0.4
     assert costs.capacity(4) == 10
+
+
+def test_others_may_ask_for_the_capacity_while_turns_are_learnt() -> None:
+    costs, over, faults = Costs(), threading.Event(), []
+
+    def ask() -> None:
+        try:
+            while not over.is_set():
+                costs.capacity(8)
+        except (RuntimeError, KeyError) as error:
+            faults.append(error)
+
+    asking, interval = threading.Thread(target=ask), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    asking.start()
+    try:
+        for number in range(300):
+            costs.learn(f"stage{number}", 1 + number % 8, 10, 0.05, 0.2)
+    finally:
+        over.set()
+        asking.join()
+        sys.setswitchinterval(interval)
+    assert faults == []
 
 
 @settings(deadline=None)

@@ -130,7 +130,7 @@ def open_sounds() -> list[str]:
 @pytest.mark.slow
 async def test_a_batch_that_does_not_fit_the_line_is_refused_whole(tmp_path: Path) -> None:
     async with serving(tmp_path, SLOW, MAX_CONCURRENCY="1") as client:
-        running = await accepted(client, text=LONG)
+        running = await accepted(client, text=LONG * 8)
         for _ in range(10):
             assert (await sent(client, ["One line of a hundred."] * 100))["total"] == 100
         refused = await client.post("/api/tts/batch", json=BATCH | {"lines": ["One too many."] * 5})
