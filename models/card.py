@@ -88,6 +88,11 @@ class Card:
         """Characters of a line in a language."""
         return next((chars for code, chars in self.narrower if akin(language, code)), self.comfortable)
 
+    def natively(self, speed: float) -> float:
+        """The part of a speed that the engine does itself; sound is stretched for the rest."""
+        least, most = self.speed or (1.0, 1.0)
+        return min(most, max(least, speed))
+
     def seconds(self, text: str) -> float:
         """About how long `text` plays."""
         dense = sum(1 for char in text if "\u3040" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7af")

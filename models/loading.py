@@ -51,6 +51,8 @@ class Loader:
         self._rules = rules
         self._on_full = on_full
         self._load = load or self._from_weights
+        self.paces: dict[str, float | None] = {}
+        """By model, as its first load measured it: plans stay the same for as long as the worker lives."""
 
     def loaded(self, entry: Entry, asked: float) -> Loaded:
         """Takes as long as it takes, on the thread that calls. Raises what the engine raises, and keeps nothing."""
@@ -62,7 +64,7 @@ class Loader:
         rows = self._settings.max_batch or ROWS
         resident = Resident(engine, rows, self._clock, self._rules, self._on_full, card(entry))
         try:
-            warm_up(resident)
+            self.paces.setdefault(entry.id, warm_up(resident))
             memory = engine.memory()
         except BaseException:
             resident.close()

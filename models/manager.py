@@ -125,6 +125,10 @@ class Manager:
         with self._changed:
             return {id: holding.resident.measures for id, holding in self._holdings.items()}
 
+    def pace(self, model: str) -> float | None:
+        """Seconds of sound that a second makes, coarsely; None where lines come soon enough, or never loaded."""
+        return self._loader.paces.get(model)
+
     def cold_start(self) -> dict[str, float] | None:
         """Of the first model that was loaded."""
         return asdict(self._first_start) if self._first_start else None

@@ -1,7 +1,11 @@
-"""The first word: a short line on the serving thread, before a resident is lent to anybody."""
+"""The first words: short lines on the serving thread, before a resident is lent to anybody.
+
+They also tell how fast the model is on this device, for whoever plans lines that are delivered whole.
+"""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from math import inf
 
 from basics.errors import Failure
 from models.engine import Conditioning, Line
@@ -13,26 +17,47 @@ from voices.voice import Voice
 WORD = "Hello."
 LONGEST = 20.0
 """Seconds after which a first word that does not end has warmed enough."""
+PACES = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0)
+"""Classes of what is made in a second, so that the next start, which measures anew, plans the same. A device under the
+least cannot keep up however lines are cut."""
+QUICK = 8.0
+"""Seconds of sound a second, from which on no line is too long."""
 
 
-def warm_up(resident: Resident) -> None:
-    """Raises what the engine raises. Call it on a thread without an event loop."""
-    asyncio.run(_speak(resident))
+def warm_up(resident: Resident) -> float | None:
+    """Seconds of sound a second, alone, as one of `PACES`, where whole lines may come too late.
+
+    Raises what the engine raises. Call it on a thread without an event loop.
+    """
+    return asyncio.run(_warmed(resident))
 
 
-async def _speak(resident: Resident) -> None:
+def pace_class(pace: float) -> float | None:
+    return None if pace >= QUICK else max((each for each in PACES if each <= pace), default=None)
+
+
+async def _warmed(resident: Resident) -> float | None:
     """In the first preset whose files are here; a model that only clones has no voice to warm up with."""
     found = await _any_voice(resident)
     if found is None:
-        return
-    language, conditioning = found
+        return None
+    pace = await _speak(resident, *found)
+    if resident.card.whole and pace < QUICK:
+        # The first word also paid for what is done once.
+        pace = max(pace, await _speak(resident, *found))
+    return pace_class(pace) if resident.card.whole else None
+
+
+async def _speak(resident: Resident, language: str, conditioning: Conditioning) -> float:
+    """Seconds of sound a second of computing."""
+    before = resident.numbers
     line = Line("warm-up", WORD, language, conditioning, resident.engine.Options(), seed=0, longest=LONGEST)
-    try:
+    with suppress(Runaway):
         async with aclosing(resident.speak(line, Listener("file"))) as pieces:
             async for _ in pieces:
                 pass
-    except Runaway:
-        return
+    busy = resident.numbers.busy_seconds - before.busy_seconds
+    return (resident.numbers.sound_seconds - before.sound_seconds) / busy if busy > 0 else inf
 
 
 async def _any_voice(resident: Resident) -> tuple[str, Conditioning] | None:

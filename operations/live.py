@@ -15,7 +15,7 @@ from basics.events import Done, Event
 from operations.house import House
 from operations.job import Job, Piece
 from operations.request import SpeakRequest
-from operations.speak import ordered, rooms_of
+from operations.speak import ordered, ramp, rooms_of
 from speech import synthesis
 from speech.delivery import Delivery
 from speech.order import Order
@@ -35,7 +35,8 @@ async def live(job: Job, house: House) -> AsyncGenerator[Event, None]:
     delivery = await Delivery.of_job(house.settings, house.bucket, request.s3 if job.s3 is None else job.s3)
     order = await ordered(request, job, house, delivery)
     order = replace(order, roles=list(order.roles), seconds=0.0, execution_seconds=SESSION_SECONDS, warnings=())
-    writing = Writing(order.card, replace(request.parts()[0], text=""), house.catalogue.tags)
+    part = replace(request.parts()[0], text="")
+    writing = Writing(order.card, part, house.catalogue.tags, ramp(order.card, house))
     async with aclosing(strokes(job.written, writing)) as written:
         first = await anext(written, None)
         if first is None:

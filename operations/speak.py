@@ -31,6 +31,7 @@ from speech.formats import FORMATS, bitrate_for, estimate_bytes, output_for, rat
 from speech.loudness import stream_gain_db
 from speech.order import Order, Role
 from speech.plan import Segment, estimate, plan
+from speech.ramp import Ramp
 from speech.script import Script, script
 from speech.stamp import Stamp, warning_for
 from voices.library import no_consent
@@ -125,7 +126,13 @@ async def weights_of(voice: Any, card: Card, house: House) -> str:
 def planned(request: SpeakRequest, card: Card, house: House, streams: bool) -> tuple[Script, tuple[Segment, ...]]:
     """Reads markup and cuts lines: pure computing, for a thread."""
     said = script(request.parts(), card.tags, house.catalogue.tags)
-    return said, plan(said.passages, card, stream=streams)
+    return said, plan(said.passages, card, stream=streams, ramp=ramp(card, house) if streams else None)
+
+
+def ramp(card: Card, house: House) -> Ramp | None:
+    """What bounds a stream's lines where this worker is slow to speak them."""
+    found = house.manager.pace(card.id) if card.whole else None
+    return Ramp(found) if found else None
 
 
 async def cast(

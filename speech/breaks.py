@@ -1,4 +1,4 @@
-"""Where canonical text may be cut, and how well: behind a sentence, behind a clause, at a space.
+"""Where canonical text may be cut, and how well: behind a sentence, behind a clause, before a phrase, at a space.
 
 Never inside a word, a number, an address, a model's tag or a character. What is longer than any engine takes
 (a word of a thousand letters) is cut between characters all the same, and text without spaces where a
@@ -15,6 +15,7 @@ from itertools import accumulate
 
 from speech.characters import LONGEST_RUN, dense, speakable
 from speech.graphemes import breakable, spaceless, unspaced
+from speech.phrases import phrase_starts
 from speech.sentences import boundaries
 
 _CLAUSE = re.compile(
@@ -31,8 +32,10 @@ class Rank(IntEnum):
     FORCED = 0
     """Between characters: text without spaces, or a word past every limit."""
     SPACE = 1
-    CLAUSE = 2
-    SENTENCE = 3
+    PHRASE = 2
+    """Before a word that begins a phrase."""
+    CLAUSE = 3
+    SENTENCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def _opens(chunk: str) -> bool:
 def _breaks(text: str, language: str, tags: Collection[str]) -> Iterator[tuple[int, Rank]]:
     """Each offset at which the text may be cut, rising, with its rank. The text's end is the last."""
     ranks = {offset + 1: _space(text, offset) for offset in _spaces(text)}
+    ranks |= dict.fromkeys(phrase_starts(text, language), Rank.PHRASE)
     ranks |= {found.end(): Rank.CLAUSE for found in _CLAUSE.finditer(text) if not _in_number(text, found.end())}
     for end in boundaries(text, language):
         ranks[end + 1 if text[end] == " " else end] = Rank.SENTENCE

@@ -13,7 +13,6 @@ from models.resident import Resident
 from speech.gauge import gauged
 from speech.loudness import stream_gain_db
 from speech.order import Order, Role
-from speech.take import native_speed
 from speech.writing import LONG_SECONDS, Stroke
 from voices.conditioning import Conditioning
 from voices.derived import Derived
@@ -89,7 +88,7 @@ class Cast:
 
     def _line(self, index: int, role: Role, before: str, after: str) -> Line:
         order = self.order
-        speed = native_speed(order, role.segment.speed)
+        speed = order.card.natively(role.segment.speed)
         expected = 2 * LONG_SECONDS if role.live else role.seconds(order.card)
         return Line(
             id=self.id(index),

@@ -1,10 +1,11 @@
 """Atoms become lines as long as an engine speaks well.
 
-Short sentences share a line, a long one is cut into even parts, at clauses where it has some. It knows one
-passage at a time, and neither pauses nor voices.
+Short sentences share a line, a long one is cut into even parts, at clauses where it has some. For a listener who
+would else wait, lines are cut once more, to what may be made meanwhile. It knows one passage at a time, and neither
+pauses nor voices.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -15,6 +16,10 @@ SHORT_SHARE = 3
 """A line under a third of what is comfortable takes the next sentence in."""
 FIRST_LINE_WORDS = 5
 """No first line is cut shorter: a network speaks a few words badly."""
+PHRASE_WORDS = 4
+"""Before a phrase and from there to its clause's end: the least, where a first line ends before a phrase."""
+_DETOUR = {Rank.SENTENCE: 0, Rank.CLAUSE: 1, Rank.PHRASE: 2, Rank.SPACE: 3, Rank.FORCED: 4}
+"""By how many lines' length a worse place must be nearer to be cut at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +30,22 @@ class Stretch:
     """What ends it."""
 
 
-def lines(text: str, language: str, tags: Collection[str], room: int, early: bool) -> list[Stretch]:
-    """Stretches of canonical text, in order, without the spaces between. `early` shortens the first."""
+def lines(
+    text: str, language: str, tags: Collection[str], room: int, early: bool, most: Callable[[], float] | None = None
+) -> Iterator[Stretch]:
+    """Stretches of canonical text, in order, without the spaces between. `early` shortens the first.
+
+    `most` is asked before each line how much it may weigh; with it a first line may end before a phrase.
+    """
     weights = Weights(text)
-    left = atoms(text, language, tags, weights, room)
+    found = left = atoms(text, language, tags, weights, room)
     first: list[Stretch] = []
-    if early and (cut := _early(text, left, weights, room)):
+    if early and (cut := _early(text, left, weights, room, phrases=most is not None)):
         first, left = [_joined(left[:cut])], left[cut:]
     parts = [part for sentence in _sentences(left) for part in _even(sentence, weights, room)]
-    return [_trimmed(text, line) for line in first + _merged(parts, weights, room)]
+    made = first + _merged(parts, weights, room)
+    for line in made if most is None else _within(text, made, found, weights, most):
+        yield _trimmed(text, line)
 
 
 def words(text: str) -> int:
@@ -51,16 +63,69 @@ def _trimmed(text: str, line: Stretch) -> Stretch:
     return Stretch(start + (text[start] == " "), end - (text[end - 1] == " "), line.rank)
 
 
-def _early(text: str, found: list[Atom], weights: Weights, room: int) -> int | None:
+def _early(text: str, found: list[Atom], weights: Weights, room: int, phrases: bool) -> int | None:
     """How many atoms make a first line: up to the first clause with enough words, if enough are left."""
-    end = len(text)
+    clause = _clause(text, found, weights, room)
+    if phrases and (cut := _phrase(text, found, found[clause].end if clause is not None else weights.reach(0, room))):
+        return cut
+    if clause is None:
+        return None
+    atom = found[clause]
+    rest = words(text[atom.end : min(len(text), atom.end + room)])
+    return clause + 1 if rest >= FIRST_LINE_WORDS or (rest and atom.rank is Rank.SENTENCE) else None
+
+
+def _clause(text: str, found: list[Atom], weights: Weights, room: int) -> int | None:
+    """Where the first clause with enough words ends."""
     for index, atom in enumerate(found):
         if weights.of(0, atom.end) > room:
             return None
         if atom.rank >= Rank.CLAUSE and words(text[: atom.end]) >= FIRST_LINE_WORDS:
-            rest = words(text[atom.end : min(end, atom.end + room)])
-            return index + 1 if rest >= FIRST_LINE_WORDS or (rest and atom.rank is Rank.SENTENCE) else None
+            return index
     return None
+
+
+def _phrase(text: str, found: list[Atom], end: int) -> int | None:
+    """How many atoms come before the first phrase in a clause that ends at `end`, with enough words on both sides."""
+    for count, atom in enumerate(found, 1):
+        if atom.end >= end:
+            return None
+        if atom.rank is Rank.PHRASE and min(words(text[: atom.end]), words(text[atom.end : end])) >= PHRASE_WORDS:
+            return count
+    return None
+
+
+def _within(
+    text: str, made: list[Stretch], found: list[Atom], weights: Weights, most: Callable[[], float]
+) -> Iterator[Stretch]:
+    """Each line, or what it is cut into so that none is more than it may be."""
+    at = 0
+    for line in made:
+        end = next(index for index in range(at, len(found)) if found[index].end == line.end) + 1
+        while weights.of(found[at].start, line.end) > (limit := most()):
+            if (count := _short(text, found[at:end], weights, limit)) is None:
+                break
+            yield _joined(found[at : at + count])
+            at += count
+        yield _joined(found[at:end])
+        at = end
+
+
+def _short(text: str, run: list[Atom], weights: Weights, limit: float) -> int | None:
+    """How many atoms make a line of at most `limit`, or the least line there may be; the best place goes first."""
+    start, end = run[0].start, run[-1].end
+    share = min(limit, weights.of(start, end) / 2)
+    best, best_cost = None, float("inf")
+    for count, atom in enumerate(run[:-1], 1):
+        weight = weights.of(start, atom.end)
+        if weight > limit and best is not None:
+            break
+        if min(words(text[start : atom.end]), words(text[atom.end : end])) < FIRST_LINE_WORDS:
+            continue
+        cost = abs(weight - share) + limit * (_DETOUR[atom.rank] if weight > share / 3 else len(_DETOUR))
+        if cost <= best_cost:
+            best, best_cost = count, cost
+    return best
 
 
 def _sentences(found: list[Atom]) -> list[list[Atom]]:

@@ -1,18 +1,21 @@
 """A plan: passages become segments, each a line that the engine speaks well, with the silence before it.
 
-For engines that deliver a line whole, a stream's first line is cut at a clause, so that sound comes early; for
-all others the lines of a stream and of a file are the same. No segment is lost, empty or without a letter: the
-segments of a passage put together are its text. It knows no engine, voice or sound.
+For engines that deliver a line whole, a stream's first line is cut at a clause, so that sound comes early, and on a
+slow device its lines grow with the sound in hand; for all others the lines of a stream and of a file are the same. No
+segment is lost, empty or without a letter: the segments of a passage put together are its text. It knows no engine,
+voice or sound.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from models.card import Card
 from speech.breaks import Rank
 from speech.characters import LONGEST_RUN, speakable, spoken
 from speech.lines import lines
+from speech.ramp import Ramp
 from speech.script import Passage
 
 PARAGRAPH_SECONDS = 0.7
@@ -46,7 +49,8 @@ class Segment:
     """Where it begins in the passage's canonical text."""
 
 
-def plan(passages: Sequence[Passage], card: Card, *, stream: bool) -> tuple[Segment, ...]:
+def plan(passages: Sequence[Passage], card: Card, *, stream: bool, ramp: Ramp | None = None) -> tuple[Segment, ...]:
+    """`ramp`: a stream's on a slow device. It goes on where the passages before these ended."""
     segments: list[Segment] = []
     before: tuple[Passage, str, Rank] | None = None
     for number, passage in enumerate(passages):
@@ -55,7 +59,8 @@ def plan(passages: Sequence[Passage], card: Card, *, stream: bool) -> tuple[Segm
             continue
         language = passage.language or card.languages[0]
         early = stream and card.whole and not segments
-        for line in lines(text, language, card.tags, card.fits(language), early):
+        most = partial(_most, ramp, card, passage) if ramp else None
+        for line in lines(text, language, card.tags, card.fits(language), early, most):
             said = text[line.start : line.end]
             pause = _silence(before, passage)
             segments.append(
@@ -65,6 +70,9 @@ def plan(passages: Sequence[Passage], card: Card, *, stream: bool) -> tuple[Segm
                 )
             )  # fmt: skip
             before = (passage, said, line.rank)
+            if ramp:
+                seconds = card.seconds(said)
+                ramp.add(seconds / card.natively(passage.speed), seconds / passage.speed + pause)
     return tuple(segments)
 
 
@@ -76,6 +84,11 @@ def longest_line(card: Card) -> int:
 def estimate(segments: Sequence[Segment], card: Card, *, after: float = 0.0) -> float:
     """About how many seconds it will play, at each segment's own speed, silence included."""
     return after + sum(segment.pause + card.seconds(segment.text) / segment.speed for segment in segments)
+
+
+def _most(ramp: Ramp, card: Card, passage: Passage) -> float:
+    """What the next line may weigh."""
+    return ramp.most * card.pace * card.natively(passage.speed)
 
 
 def _silence(before: tuple[Passage, str, Rank] | None, passage: Passage) -> float:

@@ -151,7 +151,7 @@ class Take:
 
     def _begin(self, index: int) -> None:
         role = self._order.roles[index]
-        speed = role.segment.speed / native_speed(self._order, role.segment.speed)
+        speed = role.segment.speed / self._order.card.natively(role.segment.speed)
         self._began, self._told = self._mastering.position + role.segment.pause, 0
         if not role.live:
             self._texts.append((self._began, role.segment.text))
@@ -186,14 +186,6 @@ class Take:
     def _unless_left(self) -> None:
         if self._left or self._order.cancel.is_set():
             raise Failure("cancelled", "The job was cancelled.")
-
-
-def native_speed(order: Order, asked: float) -> float:
-    """The part of the speed that the engine does itself; sound is stretched for the rest."""
-    if order.card.speed is None:
-        return 1.0
-    least, most = order.card.speed
-    return min(most, max(least, asked))
 
 
 class Stream:

@@ -16,6 +16,7 @@ from speech.graphemes import breakable, spaceless
 from speech.lines import FIRST_LINE_WORDS, words
 from speech.markup import Words, tokens
 from speech.plan import PARAGRAPH_SECONDS, SENTENCE_SECONDS, Segment, pause_after, plan
+from speech.ramp import Ramp
 from speech.script import Part, Passage, script
 
 SPACE = re.compile(r"\s")
@@ -41,11 +42,12 @@ class Stroke:
 
 
 class Writing:
-    def __init__(self, card: Card, part: Part, known_tags: Collection[str] = ()) -> None:
-        """`part` says how it is spoken; its text is left aside."""
+    def __init__(self, card: Card, part: Part, known_tags: Collection[str] = (), ramp: Ramp | None = None) -> None:
+        """`part` says how it is spoken; its text is left aside. `ramp` bounds lines as if text came in time."""
         self._card = card
         self._part = part
         self._known_tags = known_tags
+        self._ramp = ramp
         self._waiting = ""
         self._silence = 0.0
         self._last = ""
@@ -126,7 +128,7 @@ class Writing:
         self.warnings |= dict.fromkeys(said.warnings)
         strokes: list[Stroke] = []
         passage: Passage | None = None
-        for segment in plan(said.passages, self._card, stream=not self._count):
+        for segment in plan(said.passages, self._card, stream=not self._count, ramp=self._ramp):
             within = said.passages[segment.passage]
             new = within is not passage and (within.pause is not None or within.paragraph)
             if passage is None:
