@@ -5,12 +5,13 @@ would else wait, lines are cut once more, to what may be made meanwhile. It know
 pauses nor voices.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from speech.breaks import Atom, Rank, Weights, atoms
 from speech.graphemes import unspaced
+from speech.ramp import Ramp
 
 SHORT_SHARE = 3
 """A line under a third of what is comfortable takes the next sentence in."""
@@ -18,8 +19,8 @@ FIRST_LINE_WORDS = 5
 """No first line is cut shorter: a network speaks a few words badly."""
 PHRASE_WORDS = 4
 """Before a phrase and from there to its clause's end: the least, where a first line ends before a phrase."""
-_DETOUR = {Rank.SENTENCE: 0, Rank.CLAUSE: 1, Rank.PHRASE: 2, Rank.SPACE: 3, Rank.FORCED: 4}
-"""By how many lines' length a worse place must be nearer to be cut at."""
+CLINGING_LETTERS = 3
+"""Behind so short a word a line is rarely cut well: articles and prepositions want what follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +31,37 @@ class Stretch:
     """What ends it."""
 
 
-def lines(
-    text: str, language: str, tags: Collection[str], room: int, early: bool, most: Callable[[], float] | None = None
-) -> Iterator[Stretch]:
-    """Stretches of canonical text, in order, without the spaces between. `early` shortens the first.
+@dataclass(frozen=True, slots=True)
+class Hurry:
+    """Of a stream whose lines may come too late."""
 
-    `most` is asked before each line how much it may weigh; with it a first line may end before a phrase.
-    """
+    ramp: Ramp
+    """Whoever takes a line tells it."""
+    pace: float
+    """By weight, in a second of the engine's sound."""
+
+    @property
+    def ease(self) -> float:
+        return self.ramp.ease * self.pace
+
+    @property
+    def most(self) -> float:
+        return self.ramp.most * self.pace
+
+
+def lines(
+    text: str, language: str, tags: Collection[str], room: int, early: bool, hurry: Hurry | None = None
+) -> Iterator[Stretch]:
+    """Stretches of canonical text, in order, without the spaces between. `early` shortens the first, `hurry` each that
+    would not be made in time."""
     weights = Weights(text)
     found = left = atoms(text, language, tags, weights, room)
     first: list[Stretch] = []
-    if early and (cut := _early(text, left, weights, room, phrases=most is not None)):
+    if early and (cut := _early(text, left, weights, room, hurry)):
         first, left = [_joined(left[:cut])], left[cut:]
     parts = [part for sentence in _sentences(left) for part in _even(sentence, weights, room)]
     made = first + _merged(parts, weights, room)
-    for line in made if most is None else _within(text, made, found, weights, most):
+    for line in made if hurry is None else _hurried(text, made, found, weights, hurry):
         yield _trimmed(text, line)
 
 
@@ -63,11 +80,13 @@ def _trimmed(text: str, line: Stretch) -> Stretch:
     return Stretch(start + (text[start] == " "), end - (text[end - 1] == " "), line.rank)
 
 
-def _early(text: str, found: list[Atom], weights: Weights, room: int, phrases: bool) -> int | None:
+def _early(text: str, found: list[Atom], weights: Weights, room: int, hurry: Hurry | None) -> int | None:
     """How many atoms make a first line: up to the first clause with enough words, if enough are left."""
     clause = _clause(text, found, weights, room)
-    if phrases and (cut := _phrase(text, found, found[clause].end if clause is not None else weights.reach(0, room))):
-        return cut
+    if hurry:
+        end = weights.reach(0, room) if clause is None else found[clause].end
+        if cut := _phrase(text, found, end, weights, hurry.ramp):
+            return cut
     if clause is None:
         return None
     atom = found[clause]
@@ -85,25 +104,25 @@ def _clause(text: str, found: list[Atom], weights: Weights, room: int) -> int | 
     return None
 
 
-def _phrase(text: str, found: list[Atom], end: int) -> int | None:
-    """How many atoms come before the first phrase in a clause that ends at `end`, with enough words on both sides."""
-    for count, atom in enumerate(found, 1):
-        if atom.end >= end:
-            return None
-        if atom.rank is Rank.PHRASE and min(words(text[: atom.end]), words(text[atom.end : end])) >= PHRASE_WORDS:
-            return count
+def _phrase(text: str, found: list[Atom], end: int, weights: Weights, ramp: Ramp) -> int | None:
+    """How many atoms come before the first phrase of a clause that ends at `end`, where there are enough words on both
+    sides and the phrase, or what it may be cut into, can be made while they are heard."""
+    phrases = [atom.end for atom in found if atom.rank is Rank.PHRASE and atom.end < end]
+    for start, stop in pairwise([*phrases, end]):
+        enough = min(words(text[:start]), words(text[start:end])) >= PHRASE_WORDS
+        soon = ramp.follows(weights.of(start, stop), weights.of(0, start))
+        if enough and (soon or words(text[start:stop]) >= 2 * FIRST_LINE_WORDS):
+            return 1 + next(index for index, atom in enumerate(found) if atom.end == start)
     return None
 
 
-def _within(
-    text: str, made: list[Stretch], found: list[Atom], weights: Weights, most: Callable[[], float]
-) -> Iterator[Stretch]:
-    """Each line, or what it is cut into so that none is more than it may be."""
+def _hurried(text: str, made: list[Stretch], found: list[Atom], weights: Weights, hurry: Hurry) -> Iterator[Stretch]:
+    """Each line, or what it is cut into so that each part is made in time."""
     at = 0
     for line in made:
         end = next(index for index in range(at, len(found)) if found[index].end == line.end) + 1
-        while weights.of(found[at].start, line.end) > (limit := most()):
-            if (count := _short(text, found[at:end], weights, limit)) is None:
+        while weights.of(found[at].start, line.end) > hurry.ease:
+            if (count := _part(text, found[at:end], weights, hurry)) is None:
                 break
             yield _joined(found[at : at + count])
             at += count
@@ -111,21 +130,39 @@ def _within(
         at = end
 
 
-def _short(text: str, run: list[Atom], weights: Weights, limit: float) -> int | None:
-    """How many atoms make a line of at most `limit`, or the least line there may be; the best place goes first."""
-    start, end = run[0].start, run[-1].end
-    share = min(limit, weights.of(start, end) / 2)
-    best, best_cost = None, float("inf")
-    for count, atom in enumerate(run[:-1], 1):
-        weight = weights.of(start, atom.end)
-        if weight > limit and best is not None:
-            break
-        if min(words(text[start : atom.end]), words(text[atom.end : end])) < FIRST_LINE_WORDS:
-            continue
-        cost = abs(weight - share) + limit * (_DETOUR[atom.rank] if weight > share / 3 else len(_DETOUR))
-        if cost <= best_cost:
-            best, best_cost = count, cost
-    return best
+def _part(text: str, run: list[Atom], weights: Weights, hurry: Hurry) -> int | None:
+    """How many atoms of a line make the next one, None for all. It ends well within what is easy, else within what
+    just may be, else anywhere before it would end well."""
+    start, whole = run[0].start, weights.of(run[0].start, run[-1].end)
+    well = [count for count in _parting(text, run) if run[count - 1].rank >= Rank.PHRASE]
+    easy = [count for count in well if weights.of(start, run[count - 1].end) <= hurry.ease]
+    if easy:
+        return max(easy, key=lambda count: (run[count - 1].rank, count))
+    if whole <= hurry.most:
+        return None
+    end = well[0] if well else len(run)
+    weight = weights.of(start, run[end - 1].end)
+    if weight > hurry.most and (anywhere := _parting(text, run[:end])):
+        return min(anywhere, key=lambda count: _roughness(text, run[:count], weights, min(hurry.ease, weight / 2)))
+    return end if well else None
+
+
+def _parting(text: str, run: list[Atom]) -> list[int]:
+    """After how many atoms it may be cut so that neither part has too few words."""
+    ends = [atom.end for atom in run]
+    return [
+        count
+        for count, end in enumerate(ends[:-1], 1)
+        if min(words(text[run[0].start : end]), words(text[end : ends[-1]])) >= FIRST_LINE_WORDS
+    ]
+
+
+def _roughness(text: str, part: list[Atom], weights: Weights, share: float) -> float:
+    """How badly a part without an end of its own ends."""
+    start, end = part[0].start, part[-1].end
+    last = text[start:end].split()[-1]
+    clings = not any(map(unspaced, last)) and len(last) <= CLINGING_LETTERS
+    return abs(weights.of(start, end) - share) + (share / 4 if clings else 0.0)
 
 
 def _sentences(found: list[Atom]) -> list[list[Atom]]:

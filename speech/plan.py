@@ -8,13 +8,12 @@ voice or sound.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from models.card import Card
 from speech.breaks import Rank
 from speech.characters import LONGEST_RUN, speakable, spoken
-from speech.lines import lines
+from speech.lines import Hurry, lines
 from speech.ramp import Ramp
 from speech.script import Passage
 
@@ -59,8 +58,8 @@ def plan(passages: Sequence[Passage], card: Card, *, stream: bool, ramp: Ramp | 
             continue
         language = passage.language or card.languages[0]
         early = stream and card.whole and not segments
-        most = partial(_most, ramp, card, passage) if ramp else None
-        for line in lines(text, language, card.tags, card.fits(language), early, most):
+        hurry = Hurry(ramp, card.pace * card.natively(passage.speed)) if ramp else None
+        for line in lines(text, language, card.tags, card.fits(language), early, hurry):
             said = text[line.start : line.end]
             pause = _silence(before, passage)
             segments.append(
@@ -84,11 +83,6 @@ def longest_line(card: Card) -> int:
 def estimate(segments: Sequence[Segment], card: Card, *, after: float = 0.0) -> float:
     """About how many seconds it will play, at each segment's own speed, silence included."""
     return after + sum(segment.pause + card.seconds(segment.text) / segment.speed for segment in segments)
-
-
-def _most(ramp: Ramp, card: Card, passage: Passage) -> float:
-    """What the next line may weigh."""
-    return ramp.most * card.pace * card.natively(passage.speed)
 
 
 def _silence(before: tuple[Passage, str, Rank] | None, passage: Passage) -> float:

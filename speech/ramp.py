@@ -7,8 +7,9 @@ made while the sound before it is heard, so lines grow with the sound in hand. I
 from dataclasses import dataclass
 from math import inf
 
-GROWTH = 0.8
-"""The part of the sound in hand that a line may take to make: texts play longer or shorter than expected."""
+EASE = 0.8
+"""The part of the sound in hand that a line takes to make, where it may be cut well: texts play longer or shorter
+than expected."""
 
 
 @dataclass(slots=True)
@@ -22,8 +23,17 @@ class Ramp:
 
     @property
     def most(self) -> float:
-        """Seconds of the engine's sound that the next line may have."""
-        return GROWTH * self.hand * self.pace
+        """Seconds of the engine's sound that the next line may have, if all texts play as long as expected."""
+        return self.hand * self.pace
+
+    @property
+    def ease(self) -> float:
+        """Seconds that it should have."""
+        return EASE * self.most
+
+    def follows(self, next: float, first: float) -> bool:
+        """Whether so much can be made while a first line of `first` is heard."""
+        return next <= first * self.pace
 
     def add(self, made: float, heard: float) -> None:
         """A line comes next: `made` seconds of the engine's sound, `heard` at the listener, the silence before it
