@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from models.engines.f5 import F5
@@ -8,7 +10,7 @@ from speech.phrases import BEGINNERS, HOLDERS, phrase_starts
 
 def phrases(text: str, language: str = "en") -> list[str]:
     starts = [0, *phrase_starts(text, language), len(text) + 1]
-    return [text[start : end - 1] for start, end in zip(starts, starts[1:], strict=False)]
+    return [text[start : end - 1] for start, end in pairwise(starts)]
 
 
 @pytest.mark.parametrize(

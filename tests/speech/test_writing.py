@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from models.catalogue import Catalogue, card
 from models.engines.tone import Tone
+from speech.ramp import Ramp
 from speech.script import Part
 from speech.writing import LONG_SECONDS, Stroke, Writing
 
@@ -51,6 +52,18 @@ def test_the_first_words_go_at_a_clause_and_later_ones_do_not() -> None:
     text = writing()
     assert said(text, "When the sun had finally set, the") == ["When the sun had finally set,"]
     assert said(text, " lamps were lit, and the") == []
+
+
+def test_lines_of_a_slow_voice_grow_with_the_sound_in_hand_from_one_piece_to_the_next() -> None:
+    slow = Writing(replace(CARD, whole=True), Part(""), ramp=Ramp(1.5))
+    sentence = "The old woman went down to the quay to look at the boats that came in from the islands. "
+    assert said(slow, "Then the fog had gone, and the town looked like itself. ", *[sentence] * 5) == [
+        "Then the fog had gone,",
+        "and the town looked like itself.",
+        "The old woman went down to the quay to look",
+        "at the boats that came in from the islands.",
+        *[sentence.strip()] * 4,
+    ]
 
 
 def test_a_number_that_goes_on_is_not_cut() -> None:
