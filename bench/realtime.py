@@ -3,9 +3,12 @@
 Each asks for a stream of PCM, plays from its first sound on, and asks again when it has heard all. A client counts
 where no silence is over 20 ms. The clients' own loop is watched beside them: a run in which it was more than 5 ms
 late measures this machine and not the worker, and is void. So it needs a quiet one, with a core for the clients.
+
+`python -m bench.realtime lone` asks for long sentences only, by one listener at a time: there whole lines come late.
 """
 
 import asyncio
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,6 +29,14 @@ TEXT = (
     "The harbour was quiet when the first boats came in, and nobody on the quay said a word. By noon the fog had "
     "gone, and the town by the water looked very much like itself again."
 )
+LONG = (
+    "By noon the fog had gone, and the old woman who had lived in the white house by the harbour since the end of the war "
+    "went down to the quay to look at the boats that came in from the islands. Nobody had ever asked her what she was "
+    "waiting for, and nobody in the little town would have dared to, because her temper was as well known as the "
+    "lighthouse by the northern pier. One day in the early spring a young man with a brown leather suitcase walked past "
+    "her without a word and took the small ferry to the north."
+)
+"""A short clause, and a sentence behind it that plays ten seconds."""
 STREAMS = (1, 4, 8, 16)
 SECONDS = 20.0
 LATE_SECONDS, BEAT_SECONDS = 0.005, 0.01
@@ -110,13 +121,27 @@ def row(model: str, streams: int, heard: Sequence[Heard], late: float) -> list[s
     ]
 
 
+KOKORO = {"voice": "jf_alpha", "language": "en-us"}
+
+
 def main(streams: Sequence[int] = STREAMS, seconds: float = SECONDS) -> str:
     rows = asyncio.run(measured("hibari", {}, streams, seconds))
     if (CACHE / "kokoro").is_dir():
-        rows += asyncio.run(measured("kokoro", {"voice": "jf_alpha", "language": "en-us"}, streams, seconds))
+        rows += asyncio.run(measured("kokoro", KOKORO, streams, seconds))
+    return told(rows)
+
+
+def lone(seconds: float = SECONDS) -> str:
+    rows = asyncio.run(measured("hibari", {"text": LONG}, (1,), seconds))
+    if (CACHE / "kokoro").is_dir():
+        rows += asyncio.run(measured("kokoro", KOKORO | {"text": LONG}, (1,), seconds))
+    return told(rows)
+
+
+def told(rows: list[list[str]]) -> str:
     heads = ["model", "streams", "without a gap over 20 ms", "longest gap, ms", "first audio p50, ms", "p95, ms"]
     return table([*heads, "clients late at most, ms", "counts"], rows)
 
 
 if __name__ == "__main__":
-    print(main())
+    print(lone() if sys.argv[1:] == ["lone"] else main())
