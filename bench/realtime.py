@@ -30,11 +30,11 @@ TEXT = (
     "gone, and the town by the water looked very much like itself again."
 )
 LONG = (
-    "By noon the fog had gone, and the old woman who had lived in the white house by the harbour since the end of the war "
-    "went down to the quay to look at the boats that came in from the islands. Nobody had ever asked her what she was "
-    "waiting for, and nobody in the little town would have dared to, because her temper was as well known as the "
-    "lighthouse by the northern pier. One day in the early spring a young man with a brown leather suitcase walked past "
-    "her without a word and took the small ferry to the north."
+    "By noon the fog had gone, and the old woman who had lived in the white house by the harbour since the end of the "
+    "war went down to the quay to look at the boats that came in from the islands. Nobody had ever asked her what she "
+    "was waiting for, and nobody in the little town would have dared to, because her temper was as well known as the "
+    "lighthouse by the northern pier. One day in the early spring a young man with a brown leather suitcase walked "
+    "past her without a word and took the small ferry to the north."
 )
 """A short clause, and a sentence behind it that plays ten seconds."""
 STREAMS = (1, 4, 8, 16)
