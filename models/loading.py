@@ -3,6 +3,7 @@
 Knows no budget and no askers. Those are the manager's.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from models.resident import ROWS, Resident
 from models.scheduler import Rules
 from models.warming import warm_up
 from models.weights import obtain
+
+log = logging.getLogger(__name__)
 
 Load = Callable[[Entry], Engine]
 
@@ -64,7 +67,8 @@ class Loader:
         rows = self._settings.max_batch or ROWS
         resident = Resident(engine, rows, self._clock, self._rules, self._on_full, card(entry))
         try:
-            self.paces.setdefault(entry.id, warm_up(resident))
+            pace = self.paces.setdefault(entry.id, warm_up(resident))
+            log.info("model_warmed model=%s pace=%s", entry.id, pace or "any")
             memory = engine.memory()
         except BaseException:
             resident.close()
