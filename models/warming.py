@@ -19,7 +19,7 @@ PHRASE = "Hello, and good morning to you."
 """As long as a stream's first lines are: what each line costs by itself makes a word alone a third slower (Kokoro)."""
 LONGEST = 20.0
 """Seconds after which a first word that does not end has warmed enough."""
-PACES = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0)
+PACES = (1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 6.0)
 """Classes of what is made in a second, so that the next start, which measures anew, plans the same. A device under the
 least cannot keep up however lines are cut."""
 QUICK = 8.0
