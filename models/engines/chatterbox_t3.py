@@ -163,8 +163,7 @@ class Thinker:
         valid = moment.kept("valid")
         if self.kind.guard:
             logits = chatterbox_guard.guarded(logits, moment, STOP, valid >= LEAST)
-        words = torch.arange(logits.shape[-1], device=logits.device)
-        logits = logits.masked_fill((valid < LEAST)[:, None] & (words == STOP), -torch.inf)
+        logits[:, STOP] = torch.where(valid < LEAST, -torch.inf, logits[:, STOP])
         tokens = moment.draw(logits)
         moment.keep("valid", valid + (tokens < VALID))
         return tokens[:, None]

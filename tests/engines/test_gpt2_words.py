@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +20,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"),
 ]
 
+ROOT = Path(__file__).parents[2]
 TAGS = ("[laugh]", "[chuckle]", "[clear throat]", "[angry]", "[whisper ing]")
 CORPUS = (
     "Good evening, and welcome to all of you who have come so far in this weather.",
@@ -138,3 +141,15 @@ def test_words_that_are_missing_or_broken_are_told(bare: Path, tmp_path: Path) -
     (folder / "tokenizer.json").write_text("{")
     with pytest.raises(ValueError, match="Expecting"):
         words(folder)
+
+
+def test_reading_words_imports_no_transformers(bare: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from models.engines.gpt2_words import words
+words(Path({str(bare)!r}))
+print([name for name in ("transformers", "torch") if name in sys.modules])
+"""
+    done = subprocess.run((sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr[-2000:]
