@@ -1,7 +1,8 @@
 """What our decode loop adds to the network it runs, and Chatterbox's T3 beside upstream's own loop, on a CPU.
 
 `python -m bench runtime`, in the environment `modern`. Weights are random, of T3's real width; `LAYERS` of them, so
-that a laptop is done in minutes, or all with `python -m bench.runtime 30`, which takes 10 GB. Every figure is of pairs,
+that a laptop is done in minutes, or all with `python -m bench.runtime 30`, which takes 10 GB, in fewer rounds (or as many as a
+second number says). Every figure is of pairs,
 in turn in one run (see bench/pairs.py), in processor time, which others on the machine disturb less.
 """
 
@@ -23,7 +24,7 @@ KEPT = ("fp32", "fp16", "int8")
 """As DTYPE on a CPU; upstream's is fp32."""
 
 
-def main(layers: int = LAYERS) -> str:
+def main(layers: int = LAYERS, rounds: int = 0) -> str:
     import torch  # type: ignore[import-not-found,unused-ignore]
 
     from models.engines.chatterbox_t3 import ENGLISH, Thinker
@@ -34,7 +35,7 @@ def main(layers: int = LAYERS) -> str:
 
     torch.manual_seed(1)
     llama_configs.LLAMA_CONFIGS["Llama_520M"]["num_hidden_layers"] = layers
-    theirs, rounds = T3().eval(), ROUNDS if layers < ALL else ROUNDS_OF_ALL
+    theirs, rounds = T3().eval(), rounds or (ROUNDS if layers < ALL else ROUNDS_OF_ALL)
     held = theirs.state_dict()
     thinkers = {kept: Thinker(held, ENGLISH, "cpu", torch.float32, "" if kept == "fp32" else kept) for kept in KEPT}
     lines = [_loop(thinkers["fp32"], rows, rounds) for rows in ROWS]
