@@ -1,9 +1,9 @@
 """What our decode loop adds to the network it runs, and Chatterbox's T3 beside upstream's own loop, on a CPU.
 
 `python -m bench runtime`, in the environment `modern`. Weights are random, of T3's real width; `LAYERS` of them, so
-that a laptop is done in minutes, or all with `python -m bench.runtime 30`, which takes 10 GB, in fewer rounds (or as many as a
-second number says). Every figure is of pairs,
-in turn in one run (see bench/pairs.py), in processor time, which others on the machine disturb less.
+that a laptop is done in minutes, or all with `python -m bench.runtime 30`, which takes 10 GB, in fewer rounds, or in as
+many as a second number says. Every figure is of pairs, in turn in one run (see bench/pairs.py), in processor time,
+which others on the machine disturb less.
 """
 
 import contextlib
