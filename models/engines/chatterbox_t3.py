@@ -83,7 +83,7 @@ class Thinker:
         inner = {name.removeprefix("tfmr."): each for name, each in tensors.items() if name.startswith("tfmr.")}
         self._network, self._watched = _network(inner, kind, device, dtype, kept)
         outer = {name: each for name, each in tensors.items() if not name.startswith(("tfmr.", "text_head."))}
-        self._tensors = {name: each.to(device, dtype) for name, each in outer.items()}
+        self._tensors = {name: each.to(device, dtype, copy=True) for name, each in outer.items()}
         self._head = product(self._tensors.pop("speech_head.weight"), self._tensors.pop("speech_head.bias", None))
         self.words = len(tensors["speech_head.weight"])
         self.bytes = self._network.bytes + weigh(self._head, *self._tensors.values())

@@ -43,7 +43,9 @@ class GPT2:
         `kept`: how its products keep their weights, where not in `dtype` (models/runtime/narrow.py)."""
 
         def norm(name: str) -> Pair:
-            return tensors[name + ".weight"].to(device, dtype), tensors[name + ".bias"].to(device, dtype)
+            # Copied, or the file that they are mapped from would stay too.
+            weight, bias = (tensors[f"{name}.{side}"].to(device, dtype, copy=True) for side in ("weight", "bias"))
+            return weight, bias
 
         def linear(name: str) -> Product:
             weight, bias = norm(name)
@@ -52,7 +54,7 @@ class GPT2:
         count = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("h."))
         self._layers = [_layer(f"h.{number}.", norm, linear) for number in range(count)]
         self._norm, self._epsilon = norm("ln_f"), epsilon
-        self._places = tensors["wpe.weight"].to(device, dtype) if "wpe.weight" in tensors else None
+        self._places = tensors["wpe.weight"].to(device, dtype, copy=True) if "wpe.weight" in tensors else None
         self.layers, self.key_heads = count, heads
         self.head_width = tensors["h.0.attn.c_proj.weight"].shape[0] // heads
         held = (getattr(layer, each.name) for layer in self._layers for each in fields(layer))

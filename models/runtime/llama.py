@@ -61,7 +61,8 @@ class Llama:
 
         def take(*names: str) -> Tensor:
             found = [tensors[name].to(device, dtype) for name in names]
-            return found[0] if len(found) == 1 else torch.cat(found)
+            # What stays as it is is copied, or the file that it is mapped from stays too.
+            return torch.cat(found) if len(found) > 1 or found[0].dim() == 1 else found[0]
 
         def maybe(*names: str) -> Tensor | None:
             return take(*names) if names[0] in tensors else None
