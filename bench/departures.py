@@ -24,7 +24,8 @@ TOKENS, LINES, LINES_FULL = 120, 24, 2
 VALID, RATE = 6561, 24_000
 TOKEN = 960
 """Samples."""
-HALF = ("bf16", "fp16")
+NARROWER = ("bf16", "fp16", "int8")
+"""On a CPU: all of T3, and twice its products' weights alone."""
 
 
 def main(full: bool = False) -> str:
@@ -33,9 +34,8 @@ def main(full: bool = False) -> str:
     with tempfile.TemporaryDirectory() as scratch, contextlib.nullcontext() if full else tiny_chatterbox.small():
         folder = tiny_chatterbox.make(Path(scratch) / "made", full=full, kinds=["english", "turbo"])
         spectra = [row for name in ("english", "turbo") for row in _spectra(folder, name, LINES_FULL if full else 8)]
-        thoughts = (
-            [] if full else [_thoughts(folder / "english" / tiny_chatterbox.THINKS["english"], half) for half in HALF]
-        )
+        thinks = folder / "english" / tiny_chatterbox.THINKS["english"]
+        thoughts = [] if full else [_thoughts(thinks, dtype) for dtype in NARROWER]
         sound = _sound(folder / "english" / tiny_chatterbox.SINGS["english"], "fp32")
         lines = [] if full else [_streamed(sound, seed) for seed in range(2 * LINES)]
         told, marks = ([], []) if full else (_borders(lines), _marks(lines))
@@ -84,8 +84,8 @@ def _changes(mels: Sequence[Any], ends: Sequence[int]) -> tuple[float, float]:
     return float(steps[:, at].mean()), float(steps[:, ~at].mean())
 
 
-def _thoughts(file: Path, half: str) -> list[str]:
-    """T3's likeliest tokens in half precision beside fp32's, until they part."""
+def _thoughts(file: Path, narrower: str) -> list[str]:
+    """T3's likeliest tokens in less precision beside fp32's, until they part."""
     import torch  # type: ignore[import-not-found,unused-ignore]
 
     from models.engines.chatterbox_t3 import ENGLISH, Style, Thinker
@@ -94,7 +94,7 @@ def _thoughts(file: Path, half: str) -> list[str]:
     kept = torch.load(file.with_name("conds.pt"), weights_only=True)["t3"]
     voice = {f"t3.{name}": each.numpy() for name, each in kept.items() if each is not None}
     said = []
-    for dtype in ("fp32", half):
+    for dtype in ("fp32", narrower):
         thinker, lines = Thinker.load(file, "cpu", dtype, ENGLISH), []
         for seed in range(8):
             decoder, ids = thinker.decoder(1), [255, *(3 + (7 * seed + place) % 90 for place in range(20)), 0]
@@ -102,7 +102,7 @@ def _thoughts(file: Path, half: str) -> list[str]:
             lines.append([*decoder.prefill(["a"])["a"].tokens[:, 0], *decoder.decode({"a": 199})["a"].tokens[:, 0]])
         said.append(lines)
     until = [_same(one, other) for one, other in zip(*said, strict=True)]
-    return [half, f"{np.median(until):.0f} of 200 until the first other (least {min(until)}, most {max(until)})"]
+    return [narrower, f"{np.median(until):.0f} of 200 until the first other (least {min(until)}, most {max(until)})"]
 
 
 def _same(one: Sequence[int], other: Sequence[int]) -> int:
