@@ -20,7 +20,9 @@ from basics.audio import Samples
 from bench.borders import Line, area, louder, missing
 from bench.pairs import table
 
-TOKENS, LINES, LINES_FULL = 120, 24, 2
+TOKENS, LINES = 120, 24
+TOKENS_FULL, LINES_FULL = 88, 2
+"""At full size a pass over so many takes most of a minute."""
 VALID, RATE = 6561, 24_000
 TOKEN = 960
 """Samples."""
@@ -32,7 +34,8 @@ def main(full: bool = False) -> str:
 
     with tempfile.TemporaryDirectory() as scratch, contextlib.nullcontext() if full else tiny_chatterbox.small():
         folder = tiny_chatterbox.make(Path(scratch) / "made", full=full, kinds=["english", "turbo"])
-        spectra = [row for name in ("english", "turbo") for row in _spectra(folder, name, LINES_FULL if full else 8)]
+        size = (LINES_FULL, TOKENS_FULL) if full else (8, TOKENS)
+        spectra = [row for name in ("english", "turbo") for row in _spectra(folder, name, *size)]
         thoughts = (
             [] if full else [_thoughts(folder / "english" / tiny_chatterbox.THINKS["english"], half) for half in HALF]
         )
@@ -48,20 +51,23 @@ def main(full: bool = False) -> str:
     return "\n\n".join(parts)
 
 
-def _spectra(folder: Path, name: str, lines: int) -> list[list[str]]:
-    """Each departure over so many lines of random tokens, in as many voices."""
+def _spectra(folder: Path, name: str, lines: int, tokens: int) -> list[list[str]]:
+    """Each departure over so many lines of so many random tokens, in as many voices."""
     from tests.engines import tiny_chatterbox
 
     exact, half = (_sound(folder / name / tiny_chatterbox.SINGS[name], dtype) for dtype in ("fp32", "bf16"))
-    whole = [_whole(exact, seed) for seed in range(lines)]
+    whole = [_whole(exact, seed, tokens) for seed in range(lines)]
     usual = 2 if name == "turbo" else 10
     fewer = [steps for steps in (5, 4, 2, 1) if steps < usual]
     made: dict[str, list[Any]] = {
-        "chunks of 8, 16, 32 ...": [_chunks(exact, seed) for seed in range(lines)],
-        "chunks of 32": [_chunks(exact, seed, 32) for seed in range(lines)],
-        "flow in bf16": [_whole(half, seed) for seed in range(lines)],
-        **{f"{steps} steps for {usual}": [_whole(exact, seed, steps) for seed in range(lines)] for steps in fewer},
-        "another seed": [_whole(exact, seed, noise=1000) for seed in range(lines)],
+        "chunks of 8, 16, 32 ...": [_chunks(exact, seed, tokens) for seed in range(lines)],
+        "chunks of 32": [_chunks(exact, seed, tokens, 32) for seed in range(lines)],
+        "flow in bf16": [_whole(half, seed, tokens) for seed in range(lines)],
+        **{
+            f"{steps} steps for {usual}": [_whole(exact, seed, tokens, steps) for seed in range(lines)]
+            for steps in fewer
+        },
+        "another seed": [_whole(exact, seed, tokens, noise=1000) for seed in range(lines)],
     }
     spread = float(np.std(np.concatenate([each.ravel() for each in whole])))
     rows = []
@@ -74,7 +80,7 @@ def _spectra(folder: Path, name: str, lines: int) -> list[list[str]]:
 
 
 _BORDERS = {8: (8, 24, 56, 88), 32: (32, 64, 96)}
-"""Tokens at which chunks meet, of `TOKENS`."""
+"""Tokens at which chunks meet, where there are more."""
 
 
 def _changes(mels: Sequence[Any], ends: Sequence[int]) -> tuple[float, float]:
@@ -139,7 +145,7 @@ def _sound(file: Path, dtype: str) -> Any:
     return Sound.load(file, "cpu", dtype)
 
 
-def _begun(sound: Any, seed: int, steps: int | None = None, noise: int = 0) -> Any:
+def _begun(sound: Any, seed: int, tokens: int = TOKENS, steps: int | None = None, noise: int = 0) -> Any:
     from models.engines.chatterbox_row import Knobs
 
     dice = np.random.default_rng(seed)
@@ -150,19 +156,19 @@ def _begun(sound: Any, seed: int, steps: int | None = None, noise: int = 0) -> A
         "gen.embedding": dice.normal(0, 1, (1, 192)).astype(np.float32),
     }
     row = sound.begin(voice, seed + noise, Knobs(steps=steps))
-    row.add([int(token) for token in dice.integers(0, VALID, TOKENS)], last=True)
+    row.add([int(token) for token in dice.integers(0, VALID, tokens)], last=True)
     return row
 
 
-def _whole(sound: Any, seed: int, steps: int | None = None, noise: int = 0) -> Any:
-    row = _begun(sound, seed, steps, noise)
-    sound.flow([(row, TOKENS)])
+def _whole(sound: Any, seed: int, tokens: int, steps: int | None = None, noise: int = 0) -> Any:
+    row = _begun(sound, seed, tokens, steps, noise)
+    sound.flow([(row, tokens)])
     return row.mel.numpy()
 
 
-def _chunks(sound: Any, seed: int, least: int = 0) -> Any:
-    row, made = _begun(sound, seed), []
-    for end in (*_BORDERS[least or 8], TOKENS):
+def _chunks(sound: Any, seed: int, tokens: int, least: int = 8) -> Any:
+    row, made = _begun(sound, seed, tokens), []
+    for end in (*(end for end in _BORDERS[least] if end < tokens), tokens):
         start = row.done
         sound.flow([(row, end - start)])
         made.append(row.mel[:, 2 * start - row.first : 2 * end - row.first])
