@@ -7,7 +7,6 @@ it walks speak's own road. Everything that can be refused is refused before a mo
 import asyncio
 import hashlib
 import json
-import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -18,7 +17,7 @@ import soxr  # type: ignore[import-untyped]
 
 from basics.audio import as_mono
 from basics.errors import Failure
-from basics.events import Done, Event
+from basics.events import Event
 from models import catalogue
 from models.card import Card
 from models.groups import Entry
@@ -26,10 +25,8 @@ from operations.convert_input import ConvertRequest
 from operations.house import House
 from operations.job import Job
 from operations.places import reachable
-from operations.request import SEEDS
-from operations.speak import forecast, gain_db, knobs, others, rooms_of, take_in, warnings
+from operations.speak import answered, gain_db, knobs, others, take_in, warnings
 from operations.stamping import stamping
-from speech import synthesis
 from speech.casting import Casting
 from speech.delivery import Delivery
 from speech.formats import estimate_bytes, output_for
@@ -48,12 +45,7 @@ LONGEST_SECONDS = 20.0
 
 async def convert(job: Job, house: House) -> AsyncGenerator[Event, None]:
     request = await asyncio.to_thread(ConvertRequest.parse, job.input)
-    delivery = await Delivery.of_job(house.settings, house.bucket, request.s3 if job.s3 is None else job.s3)
-    order = await ordered(request, job, house, delivery)
-    if request.dry_run:
-        yield Done(forecast(order))
-        return
-    async with aclosing(synthesis.perform(order, rooms_of(house, delivery))) as events:
+    async with aclosing(answered(request, job, house, ordered)) as events:
         async for event in events:
             yield event
 
@@ -62,8 +54,6 @@ async def ordered(request: ConvertRequest, job: Job, house: House, delivery: Del
     entry = converting(request.model, house)
     card = catalogue.card(entry)
     streams = request.delivery == "stream"
-    if request.keep and not streams:
-        raise Failure("invalid_input", "`keep` is for `delivery: stream`; files are kept anyway.", field="keep")
     output = output_for(request.format, request.sample_rate, request.bitrate, card.rate, streaming=streams)
     tagged, watermark = stamping(request, entry, card)
     options = knobs(catalogue.engine_class(entry).Options, request.params, "", card)
@@ -130,15 +120,15 @@ def listened(request: ConvertRequest, job: Job, house: House, rate: int) -> list
 
 def seed_of(request: ConvertRequest, card: Card, voice: Voice, heard: Sequence[Stretch]) -> int:
     """As speak's: of what is asked, so that the same request is the same take."""
-    if request.seed == "random":
-        return secrets.randbelow(SEEDS)
-    if request.seed is not None:
-        return request.seed
-    matters = [card.id, voice.digest, request.params, request.take, [each.pause for each in heard]]
-    digest = hashlib.sha256(json.dumps(matters, sort_keys=True).encode())
-    for each in heard:
-        digest.update(np.ascontiguousarray(each.samples).tobytes())
-    return int.from_bytes(digest.digest()[:8], "big") % SEEDS
+
+    def digest() -> bytes:
+        matters = [card.id, voice.digest, request.params, request.take, [each.pause for each in heard]]
+        sum = hashlib.sha256(json.dumps(matters, sort_keys=True).encode())
+        for each in heard:
+            sum.update(np.ascontiguousarray(each.samples).tobytes())
+        return sum.digest()
+
+    return request.settled_seed(digest)
 
 
 def _segment(index: int, heard: Stretch) -> Segment:

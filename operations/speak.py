@@ -4,10 +4,10 @@ Everything that can be refused is refused here, before a model is loaded or a se
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,13 +17,13 @@ from models import catalogue
 from models.card import Card
 from models.engine import Options
 from models.groups import Entry
-from operations.convert_input import ConvertRequest
 from operations.house import House
 from operations.inputs import told
 from operations.job import Job
 from operations.places import reachable
 from operations.request import SpeakRequest, derive_seed
 from operations.stamping import stamping
+from operations.wishes import Wishes
 from speech import synthesis
 from speech.casting import Casting, language_of
 from speech.delivery import Delivery
@@ -36,9 +36,21 @@ from speech.stamp import Stamp, warning_for
 from voices.library import no_consent
 from voices.voice import Voice
 
+R = TypeVar("R", bound=Wishes)
+Ordering = Callable[[R, Job, House, Delivery], Awaitable[Order]]
+
 
 async def speak(job: Job, house: House) -> AsyncGenerator[Event, None]:
     request = await asyncio.to_thread(SpeakRequest.parse, job.input)
+    async with aclosing(answered(request, job, house, ordered)) as events:
+        async for event in events:
+            yield event
+
+
+async def answered(request: R, job: Job, house: House, ordered: Ordering[R]) -> AsyncGenerator[Event, None]:
+    """What a checked request comes to: its order, made by `ordered`, walks the road or is only forecast."""
+    if request.keep and request.delivery != "stream":
+        raise Failure("invalid_input", "`keep` is for `delivery: stream`; files are kept anyway.", field="keep")
     s3 = request.s3 if job.s3 is None else job.s3
     delivery = await Delivery.of_job(house.settings, house.bucket, s3, wide=job.wide, share=job.share)
     order = await ordered(request, job, house, delivery)
@@ -61,8 +73,6 @@ async def ordered(request: SpeakRequest, job: Job, house: House, delivery: Deliv
     if request.instructions is not None and not card.style:
         raise Failure("not_supported", f"{card.id} takes no `instructions`.", field="instructions")
     streams = request.delivery == "stream"
-    if request.keep and not streams:
-        raise Failure("invalid_input", "`keep` is for `delivery: stream`; files are kept anyway.", field="keep")
     output = output_for(request.format, request.sample_rate, request.bitrate, card.rate, streaming=streams)
     said, segments = await asyncio.to_thread(planned, request, card, house, streams)
     casting = Casting(card, house.library, house.settings.voice_aliases, partial(take_in, job, request, house))
@@ -152,7 +162,7 @@ async def cast(
 
 async def take_in(
     job: Job,
-    request: SpeakRequest | ConvertRequest,
+    request: Wishes,
     house: House,
     reference: Any,
     transcript: str,
@@ -188,7 +198,7 @@ def gain_db(voice: Voice, card: Card, loudness: float | None) -> float:
     return stream_gain_db(sum((lufs or 0.0) * share for lufs, share in known), loudness)
 
 
-def others(request: SpeakRequest | ConvertRequest, card: Card, seconds: float) -> dict[str, int]:
+def others(request: Wishes, card: Card, seconds: float) -> dict[str, int]:
     """What the other formats would come to, the best sounding first."""
     found = {}
     for name in ("flac", "opus", "mp3", "aac"):

@@ -11,13 +11,12 @@ from models import catalogue
 from models.card import Card
 from models.groups import Entry
 from models.watermark import Watermark
-from operations.convert_input import ConvertRequest
-from operations.request import SpeakRequest
+from operations.wishes import Wishes
 
 Load = Callable[[], Watermark]
 
 
-def stamping(request: SpeakRequest | ConvertRequest, entry: Entry, card: Card) -> tuple[bool, Load | None]:
+def stamping(request: Wishes, entry: Entry, card: Card) -> tuple[bool, Load | None]:
     """Whether there are tags, and what loads the watermark."""
     streams = request.delivery == "stream"
     given = "stamp" in request.model_fields_set

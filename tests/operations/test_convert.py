@@ -141,3 +141,12 @@ async def test_a_model_that_converts_is_found_where_the_default_does_not(tmp_pat
     async with standing(tmp_path, MODEL="hibari") as house:
         told = (await done(house, asked(2.0, dry_run=True))).answer
     assert told["model"] == "tone"
+
+
+async def test_over_http_a_long_answer_fits_inline_where_the_queues_would_not(tmp_path: Path) -> None:
+    long = asked(*[14.0] * 8, delivery="inline", sample_rate=48_000, dry_run=True)
+    async with standing(tmp_path) as house:
+        refused = await failed(house, long)
+        told = (await done(house, long, wide=True)).answer
+    assert refused.error.code == "payload_too_large"
+    assert told["delivery"] == "inline"
