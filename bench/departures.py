@@ -36,16 +36,14 @@ def main(full: bool = False) -> str:
         folder = tiny_chatterbox.make(Path(scratch) / "made", full=full, kinds=["english", "turbo"])
         size = (LINES_FULL, TOKENS_FULL) if full else (8, TOKENS)
         spectra = [row for name in ("english", "turbo") for row in _spectra(folder, name, *size)]
-        thoughts = (
-            [] if full else [_thoughts(folder / "english" / tiny_chatterbox.THINKS["english"], half) for half in HALF]
-        )
+        file, asked = folder / "english" / tiny_chatterbox.THINKS["english"], (2, 60) if full else (8, 200)
+        thoughts = [_thoughts(file, half, *asked) for half in HALF]
         sound = _sound(folder / "english" / tiny_chatterbox.SINGS["english"], "fp32")
         lines = [] if full else [_streamed(sound, seed) for seed in range(2 * LINES)]
         told, marks = ([], []) if full else (_borders(lines), _marks(lines))
     heads = ["model", "departure", "spectrum, mean difference", "of its spread", "change at borders, elsewhere"]
-    parts = [table(heads, spectra)]
+    parts = [table(heads, spectra), table(["T3, greedy", "tokens as in fp32"], thoughts)]
     if not full:
-        parts.append(table(["T3, greedy", "tokens as in fp32"], thoughts))
         parts.append(table(["borders", "area under the curve"], told))
         parts.append(table(["sound", "score of the watermark's detector", "ms of marking a second"], marks))
     return "\n\n".join(parts)
@@ -90,7 +88,7 @@ def _changes(mels: Sequence[Any], ends: Sequence[int]) -> tuple[float, float]:
     return float(steps[:, at].mean()), float(steps[:, ~at].mean())
 
 
-def _thoughts(file: Path, half: str) -> list[str]:
+def _thoughts(file: Path, half: str, lines: int, most: int) -> list[str]:
     """T3's likeliest tokens in half precision beside fp32's, until they part."""
     import torch  # type: ignore[import-not-found,unused-ignore]
 
@@ -101,14 +99,14 @@ def _thoughts(file: Path, half: str) -> list[str]:
     voice = {f"t3.{name}": each.numpy() for name, each in kept.items() if each is not None}
     said = []
     for dtype in ("fp32", half):
-        thinker, lines = Thinker.load(file, "cpu", dtype, ENGLISH), []
-        for seed in range(8):
+        thinker, found = Thinker.load(file, "cpu", dtype, ENGLISH), []
+        for seed in range(lines):
             decoder, ids = thinker.decoder(1), [255, *(3 + (7 * seed + place) % 90 for place in range(20)), 0]
-            thinker.join(decoder, "a", ids, voice, Style(), Knobs(0.0, penalty=1.2), 1, 200)
-            lines.append([*decoder.prefill(["a"])["a"].tokens[:, 0], *decoder.decode({"a": 199})["a"].tokens[:, 0]])
-        said.append(lines)
+            thinker.join(decoder, "a", ids, voice, Style(), Knobs(0.0, penalty=1.2), 1, most)
+            found.append([*decoder.prefill(["a"])["a"].tokens[:, 0], *decoder.decode({"a": most})["a"].tokens[:, 0]])
+        said.append(found)
     until = [_same(one, other) for one, other in zip(*said, strict=True)]
-    return [half, f"{np.median(until):.0f} of 200 until the first other (least {min(until)}, most {max(until)})"]
+    return [half, f"{np.median(until):.0f} of {most} until the first other (least {min(until)}, most {max(until)})"]
 
 
 def _same(one: Sequence[int], other: Sequence[int]) -> int:
