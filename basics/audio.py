@@ -37,7 +37,9 @@ def rms(samples: Samples) -> float:
 
 def to_s16(samples: Samples) -> NDArray[np.int16]:
     """Sixteen-bit samples, rounded, never wrapped."""
-    return np.asarray(np.clip(np.rint(samples * 32767.0), -32768, 32767), np.int16)
+    scaled = samples * 32767.0
+    np.rint(scaled, out=scaled)
+    return np.clip(scaled, -32768, 32767, out=scaled).astype(np.int16)
 
 
 def as_mono(samples: NDArray[Any]) -> Samples:

@@ -131,7 +131,9 @@ class Settings(BaseModel):
 
     gpu_device_id: int = _is("GPU_DEVICE_ID", 0, "Which card.", ge=0)
     device: str = _is("DEVICE", "auto", "`auto`, `cpu`, `cuda`.")
-    dtype: str = _is("DTYPE", "", "Precision.", shown="per model")
+    dtype: str = _is(
+        "DTYPE", "", "Precision: `fp32`, `bf16`, `fp16` or `int8`, of which each model has some.", shown="per model"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _is("LOG_LEVEL", "info", "How much is logged.")
     gpu_price_per_hour: float | None = _is("GPU_PRICE_PER_HOUR", None, "Fills `usage.cost`.", ge=0)
     heartbeat_file: Path | None = _is(

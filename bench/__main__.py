@@ -1,12 +1,13 @@
 """All the benchmarks, as Markdown: `python -m bench`, or by name: `python -m bench overhead`.
 
-`python -m bench --group cloning` runs those of a group of models instead, in the group's own environment.
+Some take words: `python -m bench share kokoro`. `python -m bench --group cloning` runs those of a group of models
+instead, in the group's own environment.
 """
 
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from bench import (
     departures,
@@ -26,7 +27,7 @@ from bench import (
 )
 from builder.engines import prepare
 
-Bench = tuple[str, Callable[[], str]]
+Bench = tuple[str, Callable[..., str]]
 
 ALL: Mapping[str, Bench] = {
     "overhead": ("What the worker adds to the bare engine (hibari), in one process", overhead.main),
@@ -50,17 +51,27 @@ OF_GROUPS: Mapping[str, Mapping[str, Bench]] = {
 }
 
 
+OPTIONS: Mapping[str, Collection[str]] = {"share": share.MODELS}
+"""What may follow a benchmark's name."""
+
+
 def main(names: list[str]) -> int:
     if names[:1] == ["--group"]:
         return _elsewhere(names[1])
     known = {**ALL} | {name: bench for group in OF_GROUPS.values() for name, bench in group.items()}
-    if unknown := [name for name in names if name not in known]:
-        sys.stderr.write(f"No benchmark is called {unknown[0]}; there are {', '.join(known)}.\n")
-        return 2
+    wanted = list[tuple[str, list[str]]]() if names else [(name, list[str]()) for name in ALL]
+    for name in names:
+        if wanted and name in OPTIONS.get(wanted[-1][0], ()):
+            wanted[-1][1].append(name)
+        elif name in known:
+            wanted.append((name, []))
+        else:
+            sys.stderr.write(f"No benchmark is called {name}; there are {', '.join(known)}.\n")
+            return 2
     print(f"{platform.processor() or platform.machine()}, {platform.python_version()}\n")
-    for name in names or ALL:
+    for name, options in wanted:
         title, bench = known[name]
-        print(f"### {title}\n\n{bench()}\n", flush=True)
+        print(f"### {title}\n\n{bench(*options)}\n", flush=True)
     return 0
 
 

@@ -26,7 +26,8 @@ TOKENS_FULL, LINES_FULL = 88, 2
 VALID, RATE = 6561, 24_000
 TOKEN = 960
 """Samples."""
-HALF = ("bf16", "fp16")
+NARROWER = ("bf16", "fp16", "int8")
+"""On a CPU: all of T3, and twice its products' weights alone."""
 
 
 def main(full: bool = False) -> str:
@@ -36,8 +37,8 @@ def main(full: bool = False) -> str:
         folder = tiny_chatterbox.make(Path(scratch) / "made", full=full, kinds=["english", "turbo"])
         size = (LINES_FULL, TOKENS_FULL) if full else (8, TOKENS)
         spectra = [row for name in ("english", "turbo") for row in _spectra(folder, name, *size)]
-        file, asked = folder / "english" / tiny_chatterbox.THINKS["english"], (2, 60) if full else (8, 200)
-        thoughts = [_thoughts(file, half, *asked) for half in HALF]
+        thinks, asked = folder / "english" / tiny_chatterbox.THINKS["english"], (2, 60) if full else (8, 200)
+        thoughts = [_thoughts(thinks, dtype, *asked) for dtype in NARROWER]
         sound = _sound(folder / "english" / tiny_chatterbox.SINGS["english"], "fp32")
         lines = [] if full else [_streamed(sound, seed) for seed in range(2 * LINES)]
         told, marks = ([], []) if full else (_borders(lines), _marks(lines))
@@ -88,8 +89,8 @@ def _changes(mels: Sequence[Any], ends: Sequence[int]) -> tuple[float, float]:
     return float(steps[:, at].mean()), float(steps[:, ~at].mean())
 
 
-def _thoughts(file: Path, half: str, lines: int, most: int) -> list[str]:
-    """T3's likeliest tokens in half precision beside fp32's, until they part."""
+def _thoughts(file: Path, narrower: str, lines: int, most: int) -> list[str]:
+    """T3's likeliest tokens in less precision beside fp32's, until they part."""
     import torch  # type: ignore[import-not-found,unused-ignore]
 
     from models.engines.chatterbox_t3 import ENGLISH, Style, Thinker
@@ -98,7 +99,7 @@ def _thoughts(file: Path, half: str, lines: int, most: int) -> list[str]:
     kept = torch.load(file.with_name("conds.pt"), weights_only=True)["t3"]
     voice = {f"t3.{name}": each.numpy() for name, each in kept.items() if each is not None}
     said = []
-    for dtype in ("fp32", half):
+    for dtype in ("fp32", narrower):
         thinker, found = Thinker.load(file, "cpu", dtype, ENGLISH), []
         for seed in range(lines):
             decoder, ids = thinker.decoder(1), [255, *(3 + (7 * seed + place) % 90 for place in range(20)), 0]
@@ -106,7 +107,8 @@ def _thoughts(file: Path, half: str, lines: int, most: int) -> list[str]:
             found.append([*decoder.prefill(["a"])["a"].tokens[:, 0], *decoder.decode({"a": most})["a"].tokens[:, 0]])
         said.append(found)
     until = [_same(one, other) for one, other in zip(*said, strict=True)]
-    return [half, f"{np.median(until):.0f} of {most} until the first other (least {min(until)}, most {max(until)})"]
+    told = f"{np.median(until):.0f} of {most} until the first other (least {min(until)}, most {max(until)})"
+    return [narrower, told]
 
 
 def _same(one: Sequence[int], other: Sequence[int]) -> int:

@@ -1,25 +1,30 @@
-"""What our decode loop adds to the network it runs, and Chatterbox's T3 beside upstream's own loop.
+"""What our decode loop adds to the network it runs, and Chatterbox's T3 beside upstream's own loop, on a CPU.
 
 `python -m bench runtime`, in the environment `modern`. Weights are random, of T3's real width; `LAYERS` of them, so
-that a laptop is done in minutes, or all with `python -m bench.runtime 30`. Every figure is of pairs, in turn in one
-run (see bench/pairs.py), in processor time, which others on the machine disturb less.
+that a laptop is done in minutes, or all with `python -m bench.runtime 30`, which takes 10 GB, in fewer rounds, or in as
+many as a second number says. Every figure is of pairs, in turn in one run (see bench/pairs.py), in processor time,
+which others on the machine disturb less.
 """
 
 import contextlib
 import io
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.pairs import ROUNDS, Pairs, table
+from bench.pairs import ROUNDS, Pairs, Spread, table
 
-LAYERS, TOKENS = 6, 20
+LAYERS, ALL, ROUNDS_OF_ALL = 6, 30, 5
+TOKENS, LINE = 20, 40
+"""Of a turn of the loop, and of a line from its text on; the text would take more."""
 ROWS = (1, 8)
 TEXT = [255, *range(3, 40), 0]
+KEPT = ("fp32", "fp16", "int8")
+"""As DTYPE on a CPU; upstream's is fp32."""
 
 
-def main(layers: int = LAYERS) -> str:
+def main(layers: int = LAYERS, rounds: int = 0) -> str:
     import torch  # type: ignore[import-not-found,unused-ignore]
 
     from models.engines.chatterbox_t3 import ENGLISH, Thinker
@@ -30,24 +35,24 @@ def main(layers: int = LAYERS) -> str:
 
     torch.manual_seed(1)
     llama_configs.LLAMA_CONFIGS["Llama_520M"]["num_hidden_layers"] = layers
-    theirs = T3().eval()
-    thinker = Thinker(theirs.state_dict(), ENGLISH, "cpu", torch.float32)
-    lines = [[f"our loop over the bare network, {rows} lines", *_loop(thinker, rows)] for rows in ROWS]
-    lines.append(["upstream's line over ours, alone", *_beside(theirs, thinker)])
+    theirs, rounds = T3().eval(), rounds or (ROUNDS if layers < ALL else ROUNDS_OF_ALL)
+    held = theirs.state_dict()
+    thinkers = {kept: Thinker(held, ENGLISH, "cpu", torch.float32, "" if kept == "fp32" else kept) for kept in KEPT}
+    lines = [_loop(thinkers["fp32"], rows, rounds) for rows in ROWS]
+    lines += _beside(theirs, thinkers, rounds)
     heads = ["what", "ours, tokens a second of the processor", "the other's", "times, median [middle half]", "certain"]
-    told = f"{layers} of 30 layers in fp32, guided, {torch.get_num_threads()} threads, {TOKENS} tokens a line and turn"
-    return f"{told}; {ROUNDS} pairs.\n\n{table(heads, lines)}"
+    told = f"{layers} of {ALL} layers, guided, {torch.get_num_threads()} threads, turns of {TOKENS} and lines of {LINE}"
+    sizes = ", ".join(f"{kept} {thinker.bytes / 1e6:.0f} MB" for kept, thinker in thinkers.items())
+    return f"{told} tokens; {rounds} pairs; {sizes}.\n\n{table(heads, lines)}"
 
 
-def _loop(thinker: Any, rows: int) -> list[str]:
+def _loop(thinker: Any, rows: int, rounds: int) -> list[str]:
     """Turns of the decoder, sampling and fetching with them, over bare passes of the same rows, cache and lengths: the
     layers and the head, which is the ceiling."""
     import torch
-    import torch.nn.functional as F  # type: ignore[import-not-found,unused-ignore]
 
     decoder = _filled(thinker, rows)
     network, cache, slots = decoder._network, decoder._cache, 2 * rows
-    head = thinker._tensors["speech_head.weight"]
 
     def bare() -> None:
         with torch.inference_mode():
@@ -56,16 +61,18 @@ def _loop(thinker: Any, rows: int) -> list[str]:
                 at = torch.full((slots, 1), row.length + row.frames + step)
                 x = torch.zeros(slots, 1, 1024)
                 span = cache.span(slice(0, slots), at, decoder._length([row], step + 1))
-                F.linear(network.forward(x, cache, span)[0], head)
+                thinker._head(network.forward(x, cache, span)[0])
 
     def ours() -> None:
         decoder.decode({str(number): TOKENS for number in range(rows)})
 
-    pairs = _pairs(ours, bare)
-    return _told(pairs, rows, [mine / other for mine, other in zip(pairs.ours, pairs.theirs, strict=True)])
+    times = _times({"ours": ours, "bare": bare}, rounds)
+    pairs = Pairs(times["ours"], times["bare"])
+    name = f"our loop over the bare network, {rows} line{'s' * (rows > 1)}"
+    return _told(name, pairs, rows * TOKENS, pairs.ratio)
 
 
-def _beside(theirs: Any, thinker: Any) -> list[str]:
+def _beside(theirs: Any, thinkers: Mapping[str, Any], rounds: int) -> list[list[str]]:
     """From a text to so many tokens, prefix and all. Upstream's is the call that its `generate` makes."""
     import torch
     from chatterbox.models.t3.modules.cond_enc import T3Cond  # type: ignore[import-not-found,unused-ignore]
@@ -75,13 +82,21 @@ def _beside(theirs: Any, thinker: Any) -> list[str]:
 
     def upstream() -> None:
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-            theirs.inference(t3_cond=cond, text_tokens=text, max_new_tokens=TOKENS, min_p=0.05, repetition_penalty=1.2)
+            theirs.inference(t3_cond=cond, text_tokens=text, max_new_tokens=LINE, min_p=0.05, repetition_penalty=1.2)
 
-    def ours() -> None:
-        _filled(thinker, 1).decode({"0": TOKENS - 1})
+    def ours(thinker: Any) -> Callable[[], None]:
+        def line() -> None:
+            _filled(thinker, 1).decode({"0": LINE - 1})
 
-    pairs = _pairs(ours, upstream)
-    return _told(pairs, 1, [other / mine for mine, other in zip(pairs.ours, pairs.theirs, strict=True)])
+        return line
+
+    times = _times({**{kept: ours(thinker) for kept, thinker in thinkers.items()}, "upstream": upstream}, rounds)
+    lines = []
+    for kept in thinkers:
+        pairs = Pairs(times[kept], times["upstream"])
+        ahead = Spread.of([other / mine for mine, other in zip(pairs.ours, pairs.theirs, strict=True)])
+        lines.append(_told(f"upstream's line in fp32 over ours alone, {kept}", pairs, LINE, ahead))
+    return lines
 
 
 def _filled(thinker: Any, rows: int) -> Any:
@@ -103,23 +118,20 @@ def _filled(thinker: Any, rows: int) -> Any:
     return decoder
 
 
-def _pairs(ours: Callable[[], None], theirs: Callable[[], None]) -> Pairs:
-    ours()
-    theirs()
-    each, found = (ours, theirs), (list[float](), list[float]())
-    for number in range(ROUNDS):
-        for which in (0, 1) if number % 2 else (1, 0):
+def _times(each: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of the processor, all in turn, beginning with another every round."""
+    names, found = list(each), {name: list[float]() for name in each}
+    for number in range(rounds + 1):
+        for name in (*names[number % len(names) :], *names[: number % len(names)]):
             began = time.process_time()
-            each[which]()
-            found[which].append(time.process_time() - began)
-    return Pairs(*found)
+            each[name]()
+            found[name] += [time.process_time() - began] if number else []
+    return found
 
 
-def _told(pairs: Pairs, rows: int, times: list[float]) -> list[str]:
-    from bench.pairs import Spread
-
-    paces = [Spread.of([rows * TOKENS / seconds for seconds in each]).told() for each in (pairs.ours, pairs.theirs)]
-    return [*paces, Spread.of(times).told(digits=3), "yes" if pairs.certain else "no"]
+def _told(name: str, pairs: Pairs, tokens: int, times: Spread) -> list[str]:
+    paces = [Spread.of([tokens / seconds for seconds in each]).told() for each in (pairs.ours, pairs.theirs)]
+    return [name, *paces, times.told(digits=3), "yes" if pairs.certain else "no"]
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""A long, disorderly day on one worker: `python -m bench.soak [seconds] [seed]`.
+"""A long, disorderly day on one worker: `python -m bench.soak [seconds] [seed] [manner ...]`.
 
 Streams, files, callers who cancel, hang up or read slowly, requests that are wrong and lines that fail, on two
 models that come and go. Every job must end in exactly one way, nothing may stay behind, and memory and threads must
-be flat. Run it with MALLOC_ARENA_MAX=2, as the image does: with an arena a thread the C library keeps what was freed.
+be flat. With manners named, only such callers come, so that a growth can be laid at somebody's door. Run it with
+MALLOC_ARENA_MAX=2, as the image does: with an arena a thread the C library keeps what was freed.
 """
 
 import asyncio
-import gc
 import random
 import sys
 import tempfile
@@ -17,11 +17,11 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from basics.events import Done, Event, Failed
 from basics.settings import Settings
+from bench.memory import Memory, growth
 from operations import house as houses
 from operations.answer import answer
 from operations.house import House
@@ -43,8 +43,12 @@ WRONG: tuple[dict[str, Any], ...] = (
     {"text": "Yes.", "colour": "green"},
     {"op": "speek"},
 )
-LEAK_MB, LEAK_THREADS = 40.0, 4
-"""That a process may grow by without a leak: the allocator's and the codecs' caches, models that just came back."""
+MANNERS = ("reads",) * 5 + ("slow", "hangs up", "cancels", "wrong", "fails")
+"""The first five times as often as each other."""
+LEAK_THREADS = 4
+MOST = {"resident": 40.0, "in_use": 5.0, "objects": 20.0}
+"""MB, and thousands of objects, that memory may grow by without a leak: codecs' and threads' caches, and of what is
+resident also what the C library keeps, which goes up and down by more than that and is nobody's."""
 STRETCHES = 12
 """Under which nothing is said about memory: caches are still filling."""
 
@@ -56,19 +60,21 @@ class Record:
     ends: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     lag: float = 0.0
-    memory_mb: list[float] = field(default_factory=list)
-    """After each stretch, with nobody left in the worker."""
+    memory: list[Memory] = field(default_factory=list)
+    """After each stretch, with nobody left in the worker, no model either."""
     threads: list[int] = field(default_factory=list)
 
-    @property
-    def grown_mb(self) -> float:
-        """From the second third to the last: the first fills caches."""
-        return _growth(self.memory_mb)
+    def of(self, figure: str) -> list[float]:
+        """One of memory's figures, stretch by stretch."""
+        return [getattr(each, figure) for each in self.memory]
+
+    def grown(self, figure: str) -> float:
+        return growth(self.of(figure))
 
 
-def asked(chance: random.Random) -> tuple[str, dict[str, Any]]:
+def asked(chance: random.Random, manners: Sequence[str] = MANNERS) -> tuple[str, dict[str, Any]]:
     """A caller's manner, and the input."""
-    manner = chance.choice(["reads"] * 5 + ["slow", "hangs up", "cancels", "wrong", "fails"])
+    manner = chance.choice(manners)
     if manner == "wrong":
         return manner, dict(chance.choice(WRONG))
     texts = TEXTS[1:] if manner == "fails" else TEXTS  # One that ends before its fault does not fail.
@@ -81,8 +87,8 @@ def asked(chance: random.Random) -> tuple[str, dict[str, Any]]:
     return manner, given
 
 
-async def one(house: House, number: int, chance: random.Random, record: Record) -> None:
-    manner, given = asked(chance)
+async def one(house: House, number: int, chance: random.Random, record: Record, manners: Sequence[str]) -> None:
+    manner, given = asked(chance, manners)
     events: list[Event] = []
     reading = asyncio.create_task(_read(answer(Job(f"job-{number}", given), house), manner, chance, events))
     if manner == "cancels":
@@ -112,7 +118,7 @@ async def _read(road: AsyncGenerator[Event, None], manner: str, chance: random.R
                 await asyncio.sleep(chance.uniform(0.0, 0.5))
 
 
-async def soak(seconds: float, seed: int, folder: Path) -> Record:
+async def soak(seconds: float, seed: int, folder: Path, manners: Sequence[str] = MANNERS) -> Record:
     environment = {
         "MODEL": "tone",
         "PRELOAD": "tone,hibari",
@@ -131,14 +137,14 @@ async def soak(seconds: float, seed: int, folder: Path) -> Record:
                 if len(jobs) >= AT_ONCE:
                     _, jobs = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
                 numbers += 1
-                jobs.add(asyncio.create_task(one(house, numbers, random.Random(chance.random()), record)))
+                jobs.add(asyncio.create_task(one(house, numbers, random.Random(chance.random()), record, manners)))
                 await asyncio.sleep(chance.expovariate(20.0))
             await asyncio.wait(jobs)
             record.lag = max(record.lag, house.lag.worst)
             if chance.random() < 0.5:
                 await asyncio.sleep(PAUSE_SECONDS)
             await _rest(house, record)
-            record.memory_mb.append(resident_mb())
+            record.memory.append(await asyncio.to_thread(Memory.now))
             record.threads.append(_threads(house))
     finally:
         await house.close()
@@ -146,12 +152,13 @@ async def soak(seconds: float, seed: int, folder: Path) -> Record:
 
 
 async def _rest(house: House, record: Record) -> None:
-    """Nobody is left in the worker once all callers are gone."""
+    """Nobody is left in the worker once all callers are gone, and no model: memory is what they left behind."""
     for _ in range(200):
-        if not house.running and not any(info["lines"] for info in house.manager.residents()):
+        if not house.running and not house.manager.residents():
             return
         await asyncio.sleep(0.05)
-    record.faults.append("lines stayed behind")
+    lines = any(info["lines"] for info in house.manager.residents())
+    record.faults.append("lines stayed behind" if lines or house.running else "an idle model stayed")
 
 
 def _threads(house: House) -> int:
@@ -161,35 +168,40 @@ def _threads(house: House) -> int:
 
 
 def judged(record: Record) -> Record:
-    if record.grown_mb > LEAK_MB and len(record.memory_mb) >= STRETCHES:
-        record.faults.append(f"memory grew by {record.grown_mb:.0f} MB")
-    if _growth(record.threads) > LEAK_THREADS:
-        record.faults.append(f"{_growth(record.threads):.0f} more threads")
+    """Of a short day nothing is said about memory."""
+    if len(record.memory) >= STRETCHES:
+        grown = {figure: record.grown(figure) for figure in MOST}
+        record.faults += [
+            f"{name} grew by {more:.0f} {FIGURES[name]}" for name, more in grown.items() if more > MOST[name]
+        ]
+    if growth(record.threads) > LEAK_THREADS:
+        record.faults.append(f"{growth(record.threads):.0f} more threads")
     return record
 
 
-def _growth(figures: Sequence[float]) -> float:
-    third = len(figures) // 3
-    return median(figures[-third:]) - median(figures[third : 2 * third]) if third else 0.0
+FIGURES = {"resident": "MB", "in_use": "MB", "kept": "MB", "objects": "thousand"}
+"""What is told of memory."""
 
 
-def resident_mb() -> float:
-    gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 1e6
+def told(record: Record) -> list[str]:
+    """Memory's figures stretch by stretch; growth is from the second third to the last."""
+    lines = []
+    for figure, unit in FIGURES.items():
+        lines.append(f"- {figure}, {unit}: {' '.join(f'{each:.0f}' for each in record.of(figure))}")
+        lines.append(f"  - grown by {record.grown(figure):+.1f} {unit}")
+    return [*lines, f"- threads {growth(record.threads):+.0f}", f"- loop lag at most {record.lag * 1000:.0f} ms"]
 
 
 def main(arguments: list[str]) -> int:
     seconds = float(arguments[0]) if arguments else 1200.0
     seed = int(arguments[1]) if len(arguments) > 1 else 1
     with tempfile.TemporaryDirectory() as folder:
-        record = asyncio.run(soak(seconds, seed, Path(folder)))
+        record = asyncio.run(soak(seconds, seed, Path(folder), arguments[2:] or MANNERS))
     print(f"{sum(record.ends.values())} jobs in {seconds:g} s, seed {seed}\n")
     for end, count in sorted(record.ends.items()):
         print(f"- {end}: {count}")
-    print("- memory in MB:", *(round(mb) for mb in record.memory_mb))
-    print(f"- memory {record.grown_mb:+.1f} MB, threads {_growth(record.threads):+.0f}")
-    print(f"- loop lag at most {record.lag * 1000:.0f} ms")
+    print(*told(record), sep="\n")
+    print(f"- resident once the C library gave back what it kept: {Memory.given_back().resident:.0f} MB")
     for fault in record.faults[:20]:
         print(f"- FAULT {fault}")
     return bool(record.faults)

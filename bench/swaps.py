@@ -6,11 +6,10 @@ and leaves again. Run it with MALLOC_ARENA_MAX=2, as the image does.
 
 import asyncio
 import threading
-from statistics import median
 
 from basics.settings import Settings
+from bench.memory import Memory, growth
 from bench.pairs import table
-from bench.soak import resident_mb
 from models.catalogue import Catalogue
 from models.manager import Manager
 from tests.engines.weights import CACHE
@@ -19,18 +18,18 @@ SWAPS, EVERY = 200, 10
 IDLE_SECONDS = 0.01
 
 
-async def swapped(models: tuple[str, str], swaps: int = SWAPS) -> list[float]:
-    """Megabytes after every tenth swap."""
+async def swapped(models: tuple[str, str], swaps: int = SWAPS) -> list[Memory]:
+    """After every tenth swap."""
     environment = {"MODEL": models[0], "WEIGHTS_DIR": str(CACHE), "DEVICE": "cpu", "IDLE_UNLOAD": str(IDLE_SECONDS)}
     settings = Settings.read(environment)
-    manager, seen = Manager(settings, Catalogue(settings)), list[float]()
+    manager, seen = Manager(settings, Catalogue(settings)), list[Memory]()
     try:
         for number in range(swaps):
             await manager.warm(models[number % 2])
             while manager.residents():  # noqa: ASYNC110 a thread unloads it
                 await asyncio.sleep(IDLE_SECONDS)
             if number % EVERY == EVERY - 1:
-                seen.append(await asyncio.to_thread(resident_mb))
+                seen.append(await asyncio.to_thread(Memory.now))
     finally:
         await manager.close()
     return seen
@@ -40,11 +39,11 @@ def main() -> str:
     other = "kokoro" if (CACHE / "kokoro").is_dir() else "tone"
     threads = threading.active_count()
     seen = asyncio.run(swapped(("hibari", other)))
-    third = len(seen) // 3
-    grown = median(seen[-third:]) - median(seen[third : 2 * third])
-    row = [f"hibari, {other}", str(SWAPS), " ".join(f"{mb:.0f}" for mb in seen), f"{grown:+.1f}"]
-    heads = ["models", "swaps", f"MB after every {EVERY}", "last third less the second, MB", "threads more at the end"]
-    return table(heads, [[*row, str(threading.active_count() - threads)]])
+    resident, in_use = [each.resident for each in seen], [each.in_use for each in seen]
+    row = [f"hibari, {other}", str(SWAPS), *(" ".join(f"{mb:.0f}" for mb in each) for each in (resident, in_use))]
+    heads = ["models", "swaps", f"MB after every {EVERY}", "in use, MB", "last third less the second, MB", "in use, MB"]
+    row += [f"{growth(each):+.1f}" for each in (resident, in_use)]
+    return table([*heads, "threads more at the end"], [[*row, str(threading.active_count() - threads)]])
 
 
 if __name__ == "__main__":

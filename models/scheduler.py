@@ -42,7 +42,7 @@ class Rules:
     """Time owed to files from which on they go before anybody."""
     second: float = 0.16
     """Sound of the smallest chunk after the first: a vocoder's call has a price of its own."""
-    wait: tuple[float, float] = (0.1, 0.5)
+    wait: tuple[float, float] = (0.0, 0.5)
     """Seconds after which a newcomer's first sound is due, on a deck that is not busy and on one without a rest."""
     busy: float = 0.8
     """Of all time, from which on newcomers wait longer than they must."""
@@ -151,12 +151,24 @@ class Turn:
 def choose(state: State) -> Turn | None:
     """The next turn; None when no line aboard can move."""
     offers = _offers(state)
-    movers = sorted((rider for rider in state.riders if rider.line in offers), key=lambda rider: rank(state, rider))
+    movers = _together(state, offers)
     if not movers:
         return None
     spare = spare_seconds(state)
     lead = next((rider for rider in movers if _may_lead(state, rider, offers[rider.line], spare)), movers[0])
     return _turn(state, lead, movers, offers, spare)
+
+
+def _together(state: State, offers: dict[str, list[Work]]) -> list[Rider]:
+    """Who can move, by rank. Of the newcomers first who can be heard now, then who is behind.
+
+    So they go on side by side, and nobody waits for another's whole way.
+    """
+    movers = sorted((rider for rider in state.riders if rider.line in offers), key=lambda rider: rank(state, rider))
+    at = {stage: index for index, stage in enumerate((*state.stages[-1:], *state.stages[:-1]))}
+    newcomers = (rider for rider in movers if rider.newcomer)
+    abreast = iter(sorted(newcomers, key=lambda rider: at[_step(state, rider, offers[rider.line]).stage]))
+    return [next(abreast) if rider.newcomer else rider for rider in movers]
 
 
 def spare_seconds(state: State) -> float:

@@ -4,6 +4,8 @@ Gain falls along a ramp of 2.5 ms that ends where the peak is, and comes back ov
 samples pass as they are. What comes out does not depend on how the sound was cut.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,12 @@ HAIR = 1e-6
 OVERSAMPLING = 4
 TAPS = 32
 """Of the oversampling filter at each place; BS.1770 has twelve."""
+REACH = TAPS // 2 + 1
+"""Samples to either side that have a say in what is told of one."""
+HIGHER = 2.4
+"""The sum of the filter's magnitudes is under that: between samples nothing is more times higher than all near it."""
+APART = 256
+"""Samples between two loud ones, from which on what lies between is not looked at."""
 
 Gains = NDArray[np.float32]
 
@@ -40,7 +48,7 @@ class Limiter:
         self._decay = float(np.exp(-1 / (release_seconds * rate)))
         self._doublings = int(np.ceil(np.log2(8 * release_seconds * rate)))
         self._past = self._ahead + 2**self._doublings
-        self._peaks = Peaks(rate)
+        self._peaks = Peaks(rate, self._ceiling)
         self._waiting = np.zeros(0, np.float32)
         self._cuts: Gains = np.zeros(self._past, np.float32)
         """By how much each sample is over the ceiling, as a logarithm: of those that went out, and of those that wait.
@@ -78,33 +86,73 @@ class Limiter:
 
 
 class Peaks:
-    """For each sample the highest value on the way to its neighbours, at four times the rate."""
+    """For each sample the highest value on the way to its neighbours, at four times the rate.
 
-    def __init__(self, rate: int) -> None:
+    Where nothing near is loud enough to get over `least`, that is not looked for: the sample itself is told.
+    """
+
+    def __init__(self, rate: int, least: float = 0.0) -> None:
         self._chain = Chain.resampler(rate, OVERSAMPLING * rate, TAPS)
-        self._waiting = self._dense = np.zeros(0, np.float32)
-        self._before = np.zeros(1, np.float32)
+        self._loud = least / HIGHER
+        self._heard = np.zeros(0, np.float32)
+        """What waits, and before it as much as the filter hears of what was told."""
+        self._told = 0
+        """Of `_heard`."""
+        self._held = 0
+        """Samples that the filter holds back."""
 
     def feed(self, samples: Samples) -> Samples:
-        self._waiting = np.concatenate([self._waiting, np.abs(samples)])
-        return self._around(self._chain.feed(samples))
+        self._heard = np.concatenate([self._heard, samples])
+        end = self._heard.size - TAPS // 2
+        if end <= (self._told or TAPS // 2):
+            return np.zeros(0, np.float32)
+        peaks = self._peaks(self._worth_a_look(end), end, self._chain.feed)
+        kept = max(0, end - TAPS)
+        self._heard, self._told = self._heard[kept:], end - kept
+        return peaks
 
     def finish(self) -> Samples:
-        rest = self._chain.finish()
-        missing = self._waiting.size * OVERSAMPLING - self._dense.size
-        return self._around(np.pad(rest[:missing], (0, max(0, missing - rest.size))))
+        end = self._heard.size
+        runs = [(first, end) for first, _ in self._worth_a_look(end)[:1]]
+        rest = np.zeros(2 * TAPS * OVERSAMPLING, np.float32)  # of a sound shorter than the filter little comes out
+        chain = self._chain
+        return self._peaks(runs, end, lambda samples: np.concatenate([chain.feed(samples), chain.finish(), rest]))
 
-    def _around(self, dense: Samples) -> Samples:
-        dense = np.concatenate([self._dense, np.abs(dense)])
-        count = min(dense.size // OVERSAMPLING, self._waiting.size)
-        own, self._waiting = self._waiting[:count], self._waiting[count:]
-        self._dense = dense[count * OVERSAMPLING :]
-        # Four slices: a maximum along a row of four costs several times as much.
-        first, second, third, fourth = (dense[at : count * OVERSAMPLING : OVERSAMPLING] for at in range(OVERSAMPLING))
-        highest = np.maximum(np.maximum(first, second), np.maximum(third, fourth))
-        after = np.concatenate([self._before, highest])
-        self._before = after[-1:]
-        return np.asarray(np.maximum(own, np.maximum(after[:-1], after[1:])), np.float32)
+    def _worth_a_look(self, end: int) -> list[tuple[int, int]]:
+        """From where to where, of what is to be told up to `end`."""
+        loud = np.flatnonzero(np.abs(self._heard) > self._loud)
+        if not self._told:
+            loud = np.union1d(0, loud)  # The filter mirrors its own beginning, which must be the sound's.
+        if not loud.size:
+            return []
+        gaps = np.flatnonzero(np.diff(loud) > APART)
+        firsts = np.maximum(loud[np.append(0, gaps + 1)] - REACH, self._told).tolist()
+        lasts = np.minimum(loud[np.append(gaps, -1)] + REACH + 1, end).tolist()
+        return [(first, last) for first, last in zip(firsts, lasts, strict=True) if first < last]
+
+    def _peaks(self, runs: list[tuple[int, int]], end: int, through: Callable[[Samples], Samples]) -> Samples:
+        """All go through one filter, one after the other, each with what comes before it, so that it hears no other."""
+        peaks = np.abs(self._heard[self._told : end])
+        if not runs:
+            return peaks
+        froms = [max(0, first - TAPS) for first, _ in runs]
+        parts = [self._heard[at : last + TAPS // 2] for at, (_, last) in zip(froms, runs, strict=True)]
+        highest, place = _highest_of_four(np.abs(through(np.concatenate(parts)))), self._held
+        for at, part, (first, last) in zip(froms, parts, runs, strict=True):
+            around = highest[place + max(0, first - 1) - at : place + last - at]
+            if not first:
+                around = np.concatenate([np.zeros(1, np.float32), around])
+            own = peaks[first - self._told : last - self._told]
+            np.maximum(own, np.maximum(around[:-1], around[1:]), out=own)
+            place += part.size
+        self._held = TAPS // 2
+        return peaks
+
+
+def _highest_of_four(dense: Samples) -> Samples:
+    # Four slices: a maximum along a row of four costs several times as much.
+    first, second, third, fourth = (dense[at::OVERSAMPLING] for at in range(OVERSAMPLING))
+    return np.maximum(np.maximum(first, second), np.maximum(third, fourth))
 
 
 def _highest_ahead(values: Gains, ahead: int) -> Gains:

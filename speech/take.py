@@ -29,6 +29,9 @@ NAME = "speech"
 WORD = re.compile(r"\S+")
 HAIR_SECONDS = 0.001
 """Before its line's end: a word is heard within it."""
+BLOCK = 2**14
+"""Samples that are mastered at once: what lies between the steps stays in the processor's cache, and is memory that the
+allocator has at hand. Over a whole line at once a third more time went, most of it into fetching fresh pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,9 @@ class Take:
                 self._begin(index)
             role = self._order.roles[index]
             gain_db = self._gains_db.get(role.voice.digest, role.gain_db)
-            given = self._outlet.feed(self._mastering.feed(piece.samples * from_db(gain_db)))
+            gain, given = from_db(gain_db), b""
+            for at in range(0, len(piece.samples), BLOCK):
+                given += self._outlet.feed(self._mastering.feed(piece.samples[at : at + BLOCK] * gain))
             if piece.last:
                 rest, span = self._mastering.end()
                 self.spans.append(span)

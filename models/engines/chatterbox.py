@@ -166,7 +166,7 @@ class Chatterbox(Engine):
         with _reading(cls.card.name, thinks):
             thinker = Thinker.load(thinks, device, precise, kind)
         with _reading(cls.card.name, sings):
-            sound = Sound.load(sings, device, dtype)
+            sound = Sound.load(sings, device, drawing(device, dtype))
         with _reading(cls.card.name, hears):
             return Parts(reader, thinker, sound, Ear.load(sound.net, hears, habits))
 
@@ -351,6 +351,11 @@ def thinking(device: str) -> str:
 
     able = device.startswith("cuda") and torch.cuda.get_device_capability(device) >= (8, 0)
     return "bf16" if able else "fp32"
+
+
+def drawing(device: str, dtype: str) -> str:
+    """The flow's precision. On a CPU `fp16` and `int8` are how T3's weights are kept, and nothing else is narrow."""
+    return "fp32" if device == "cpu" and dtype in ("fp16", "int8") else dtype
 
 
 def _check(device: str) -> None:

@@ -28,6 +28,7 @@ from models.runtime.decoder import Decoder
 from models.runtime.gpt2 import GPT2
 from models.runtime.llama import Llama, LlamaShape, Stretch
 from models.runtime.moment import Moment
+from models.runtime.narrow import NARROW, product, weigh
 from models.runtime.sampler import Knobs, Sampler
 
 Tensor = Any
@@ -75,20 +76,27 @@ class Style:
 
 
 class Thinker:
-    def __init__(self, tensors: Mapping[str, Tensor], kind: Kind, device: str, dtype: Any) -> None:
-        """`tensors`: as published, on any device."""
+    def __init__(self, tensors: Mapping[str, Tensor], kind: Kind, device: str, dtype: Any, kept: str = "") -> None:
+        """`tensors`: as published, on any device. `kept`: how the network's products keep their weights, where not in
+        `dtype` (models/runtime/narrow.py)."""
         self.kind, self._device, self._dtype = kind, device, dtype
         inner = {name.removeprefix("tfmr."): each for name, each in tensors.items() if name.startswith("tfmr.")}
-        self._network, self._watched = _network(inner, kind, device, dtype)
+        self._network, self._watched = _network(inner, kind, device, dtype, kept)
         outer = {name: each for name, each in tensors.items() if not name.startswith(("tfmr.", "text_head."))}
-        self._tensors = {name: each.to(device, dtype) for name, each in outer.items()}
-        self.bytes = sum(each.numel() for each in (*inner.values(), *outer.values())) * self._size
+        self._tensors = {name: each.to(device, dtype, copy=True) for name, each in outer.items()}
+        self._head = product(self._tensors.pop("speech_head.weight"), self._tensors.pop("speech_head.bias", None))
+        self.words = len(tensors["speech_head.weight"])
+        self.bytes = self._network.bytes + weigh(self._head, *self._tensors.values())
 
     @classmethod
     def load(cls, file: Path, device: str, dtype: str, kind: Kind) -> Self:
-        if dtype not in PRECISIONS:
-            raise Failure("misconfigured", f"DTYPE: Chatterbox comes in {', '.join(PRECISIONS)}, not `{dtype}`.")
-        return cls(load_file(file, device=device), kind, device, PRECISIONS[dtype])
+        """`dtype` is one of `PRECISIONS`; on a CPU those of `NARROW` are the weights' alone."""
+        narrow = dtype in NARROW and device == "cpu"
+        if not narrow and dtype not in PRECISIONS:
+            able = ", ".join(dict.fromkeys((*PRECISIONS, *(NARROW if device == "cpu" else ()))))
+            raise Failure("misconfigured", f"DTYPE: on this device Chatterbox comes in {able}, not `{dtype}`.")
+        precise = torch.float32 if narrow else PRECISIONS[dtype]
+        return cls(load_file(file, device=device), kind, device, precise, dtype if narrow else "")
 
     def decoder(self, room: int, frames: int = FRAMES) -> Decoder:
         """For so many lines at once, each with a mate where the model is guided."""
@@ -101,7 +109,7 @@ class Thinker:
             self._embed,
             self._heads,
             cache,
-            words=self._tensors["speech_head.weight"].shape[0],
+            words=self.words,
             stops=(STOP,),
             frames=frames,
             sampler=Sampler(self.kind.order),
@@ -145,23 +153,17 @@ class Thinker:
         query = self._tensors.get("cond_enc.perceiver.pre_attention_query")
         return 2 + query.shape[1] if query is not None else 376
 
-    @property
-    def _size(self) -> int:
-        return int(torch.empty(0, dtype=self._dtype).element_size())
-
     def _embed(self, tokens: Tensor, frames: Tensor) -> Tensor:
         made = self._tensors["speech_emb.weight"][tokens[:, 0]]
         places = self._tensors.get("speech_pos_emb.emb.weight")
         return made if places is None else made + places[frames]
 
     def _heads(self, hidden: Tensor, moment: Moment) -> Tensor:
-        logits = F.linear(hidden, self._tensors["speech_head.weight"], self._tensors.get("speech_head.bias"))
-        logits = moment.guided(logits)
+        logits = moment.guided(self._head(hidden))
         valid = moment.kept("valid")
         if self.kind.guard:
             logits = chatterbox_guard.guarded(logits, moment, STOP, valid >= LEAST)
-        words = torch.arange(logits.shape[-1], device=logits.device)
-        logits = logits.masked_fill((valid < LEAST)[:, None] & (words == STOP), -torch.inf)
+        logits[:, STOP] = torch.where(valid < LEAST, -torch.inf, logits[:, STOP])
         tokens = moment.draw(logits)
         moment.keep("valid", valid + (tokens < VALID))
         return tokens[:, None]
@@ -214,7 +216,7 @@ _PERCEIVER = ("norm", "to_q", "to_k", "to_v", "proj_out")
 
 
 def _network(
-    tensors: Mapping[str, Tensor], kind: Kind, device: str, dtype: Any
+    tensors: Mapping[str, Tensor], kind: Kind, device: str, dtype: Any, kept: str
 ) -> tuple[Llama | GPT2, Sequence[tuple[int, int]]]:
     """And the heads that listen to the text. What the weights do not tell are constants in upstream's code."""
     with lean():
@@ -226,7 +228,7 @@ def _network(
     if not kind.llama:
         shape = LLAMA_CONFIGS["GPT2_medium"]
         heads = tensors["ln_f.weight"].shape[0] * shape["n_head"] // shape["n_embd"]  # Nano's are as wide, and fewer
-        return GPT2(tensors, heads, device, dtype, shape["layer_norm_epsilon"]), ()
+        return GPT2(tensors, heads, device, dtype, shape["layer_norm_epsilon"], kept), ()
     shape = LLAMA_CONFIGS["Llama_520M"]
     scaling = shape["rope_scaling"]
     stretch = Stretch(
@@ -236,7 +238,6 @@ def _network(
         scaling["original_max_position_embeddings"],
     )
     heads, keys = shape["num_attention_heads"], shape["num_key_value_heads"]
-    network = Llama(
-        tensors, LlamaShape(heads, keys, shape["rope_theta"], shape["rms_norm_eps"], stretch), device, dtype
-    )
+    llama = LlamaShape(heads, keys, shape["rope_theta"], shape["rms_norm_eps"], stretch)
+    network = Llama(tensors, llama, device, dtype, kept)
     return network, tuple(analyser.LLAMA_ALIGNED_HEADS) if kind.guard else ()

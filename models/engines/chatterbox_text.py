@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from basics.errors import Failure
+from models.engines.gpt2_words import words
 
 START, STOP = 255, 0
 """Around a text, but not around Turbo's."""
@@ -93,12 +94,10 @@ class Turbo:
     """GPT-2's words, and a sign for each sound that a tag asks for."""
 
     def __init__(self, folder: Path) -> None:
-        from transformers import AutoTokenizer  # type: ignore[import-not-found,unused-ignore]
-
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._encode = words(folder)
 
     def ids(self, text: str, language: str) -> list[int]:
-        return [int(id) for id in self._tokenizer(tidied(text, _PLAIN)).input_ids]
+        return self._encode(tidied(text, _PLAIN))
 
 
 def _encoder(vocabulary: Path) -> Any:

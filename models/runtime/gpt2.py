@@ -5,13 +5,14 @@ the last layer's, normalised.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch  # type: ignore[import-not-found,unused-ignore]
 import torch.nn.functional as F  # type: ignore[import-not-found,unused-ignore]
 
 from models.runtime.cache import Cache, Span
+from models.runtime.narrow import Product, product, weigh
 
 Tensor = Any
 Pair = tuple[Tensor, Tensor]
@@ -21,32 +22,43 @@ Pair = tuple[Tensor, Tensor]
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layer:
     before: Pair
-    qkv: Pair
-    out: Pair
+    qkv: Product
+    out: Product
     between: Pair
-    up: Pair
-    down: Pair
+    up: Product
+    down: Product
 
 
 class GPT2:
     def __init__(
-        self, tensors: Mapping[str, Tensor], heads: int, device: str, dtype: Any, epsilon: float = 1e-5
+        self,
+        tensors: Mapping[str, Tensor],
+        heads: int,
+        device: str,
+        dtype: Any,
+        epsilon: float = 1e-5,
+        kept: str = "",
     ) -> None:
-        """`tensors` are named as in a `GPT2Model`: `h.0.attn.c_attn.weight` and so on. Without `wpe` it adds none."""
+        """`tensors` are named as in a `GPT2Model`: `h.0.attn.c_attn.weight` and so on. Without `wpe` it adds none.
+        `kept`: how its products keep their weights, where not in `dtype` (models/runtime/narrow.py)."""
 
         def norm(name: str) -> Pair:
-            return tensors[name + ".weight"].to(device, dtype), tensors[name + ".bias"].to(device, dtype)
+            # Copied, or the file that they are mapped from would stay too.
+            weight, bias = (tensors[f"{name}.{side}"].to(device, dtype, copy=True) for side in ("weight", "bias"))
+            return weight, bias
 
-        def linear(name: str) -> Pair:
+        def linear(name: str) -> Product:
             weight, bias = norm(name)
-            return weight.T.contiguous(), bias
+            return product(weight.T.contiguous(), bias, kept)
 
         count = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("h."))
         self._layers = [_layer(f"h.{number}.", norm, linear) for number in range(count)]
         self._norm, self._epsilon = norm("ln_f"), epsilon
-        self._places = tensors["wpe.weight"].to(device, dtype) if "wpe.weight" in tensors else None
+        self._places = tensors["wpe.weight"].to(device, dtype, copy=True) if "wpe.weight" in tensors else None
         self.layers, self.key_heads = count, heads
-        self.head_width = self._layers[0].out[0].shape[1] // heads
+        self.head_width = tensors["h.0.attn.c_proj.weight"].shape[0] // heads
+        held = (getattr(layer, each.name) for layer in self._layers for each in fields(layer))
+        self.bytes = weigh(self._norm, self._places, *held)
 
     def forward(
         self, x: Tensor, cache: Cache, span: Span, watched: Sequence[tuple[int, int]] = ()
@@ -56,19 +68,19 @@ class GPT2:
             x = x + self._places[span.positions]
         heard: list[Tensor] = []
         for number, layer in enumerate(self._layers):
-            made = F.linear(self._normed(x, layer.before), *layer.qkv).unflatten(-1, (3, -1, self.head_width))
+            made = layer.qkv(self._normed(x, layer.before)).unflatten(-1, (3, -1, self.head_width))
             query, key, value = made.unbind(dim=2)
-            x = x + F.linear(cache.attend(number, span, query, key, value), *layer.out)
+            x = x + layer.out(cache.attend(number, span, query, key, value))
             heard += [cache.weights(number, head, span, query) for at, head in watched if at == number]
-            grown = F.gelu(F.linear(self._normed(x, layer.between), *layer.up), approximate="tanh")
-            x = x + F.linear(grown, *layer.down)
+            grown = F.gelu(layer.up(self._normed(x, layer.between)), approximate="tanh")
+            x = x + layer.down(grown)
         return self._normed(x, self._norm), torch.stack(heard).mean(dim=0) if heard else None
 
     def _normed(self, x: Tensor, norm: Pair) -> Tensor:
         return F.layer_norm(x, x.shape[-1:], *norm, self._epsilon)
 
 
-def _layer(at: str, norm: Callable[[str], Pair], linear: Callable[[str], Pair]) -> _Layer:
+def _layer(at: str, norm: Callable[[str], Pair], linear: Callable[[str], Product]) -> _Layer:
     return _Layer(
         before=norm(at + "ln_1"),
         qkv=linear(at + "attn.c_attn"),

@@ -6,13 +6,14 @@ state of a row, takes embeddings and gives the last layer's, normalised.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch  # type: ignore[import-not-found,unused-ignore]
 import torch.nn.functional as F  # type: ignore[import-not-found,unused-ignore]
 
 from models.runtime.cache import Cache, Span
+from models.runtime.narrow import Product, product, weigh
 
 Tensor = Any
 
@@ -42,33 +43,42 @@ class LlamaShape:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layer:
     before: Tensor
-    qkv: Tensor
-    qkv_bias: Tensor | None
+    qkv: Product
     query_norm: Tensor | None
     key_norm: Tensor | None
-    out: Tensor
+    out: Product
     between: Tensor
-    gate_up: Tensor
-    down: Tensor
+    gate_up: Product
+    down: Product
 
 
 class Llama:
-    def __init__(self, tensors: Mapping[str, Tensor], shape: LlamaShape, device: str, dtype: Any) -> None:
-        """`tensors` are named as in a `LlamaModel`: `layers.0.self_attn.q_proj.weight` and so on."""
+    def __init__(
+        self, tensors: Mapping[str, Tensor], shape: LlamaShape, device: str, dtype: Any, kept: str = ""
+    ) -> None:
+        """`tensors` are named as in a `LlamaModel`: `layers.0.self_attn.q_proj.weight` and so on. `kept`: how its
+        products keep their weights, where not in `dtype` (models/runtime/narrow.py)."""
 
         def take(*names: str) -> Tensor:
             found = [tensors[name].to(device, dtype) for name in names]
-            return found[0] if len(found) == 1 else torch.cat(found)
+            # What stays as it is is copied, or the file that it is mapped from stays too.
+            return torch.cat(found) if len(found) > 1 or found[0].dim() == 1 else found[0]
 
         def maybe(*names: str) -> Tensor | None:
             return take(*names) if names[0] in tensors else None
 
+        def linear(*names: str) -> Product:
+            return product(
+                take(*(name + ".weight" for name in names)), maybe(*(name + ".bias" for name in names)), kept
+            )
+
         count = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("layers."))
-        self._layers = [_layer(f"layers.{number}.", take, maybe) for number in range(count)]
+        self._layers = [_layer(f"layers.{number}.", take, maybe, linear) for number in range(count)]
         self._norm = take("norm.weight")
         self._shape, self._device, self._dtype = shape, device, dtype
         self.layers, self.key_heads = count, shape.key_heads
-        self.head_width = self._layers[0].out.shape[1] // shape.heads
+        self.head_width = tensors["layers.0.self_attn.o_proj.weight"].shape[1] // shape.heads
+        self.bytes = weigh(self._norm, *(getattr(layer, each.name) for layer in self._layers for each in fields(layer)))
         self._cos, self._sin = self._rotations(0)
 
     def forward(
@@ -80,18 +90,17 @@ class Llama:
         for number, layer in enumerate(self._layers):
             query, key, value = self._asked(layer, F.rms_norm(x, x.shape[-1:], layer.before, self._shape.epsilon))
             query, key = _turn(query, cos, sin), _turn(key, cos, sin)
-            x = x + F.linear(cache.attend(number, span, query, key, value), layer.out)
+            x = x + layer.out(cache.attend(number, span, query, key, value))
             heard += [cache.weights(number, head, span, query) for at, head in watched if at == number]
-            gate, up = F.linear(F.rms_norm(x, x.shape[-1:], layer.between, self._shape.epsilon), layer.gate_up).chunk(
-                2, dim=-1
-            )
-            x = x + F.linear(F.silu(gate) * up, layer.down)
+            grown = layer.gate_up(F.rms_norm(x, x.shape[-1:], layer.between, self._shape.epsilon))
+            gate, up = grown.chunk(2, dim=-1)
+            x = x + layer.down(F.silu(gate) * up)
         mean = torch.stack(heard).mean(dim=0) if heard else None
         return F.rms_norm(x, x.shape[-1:], self._norm, self._shape.epsilon), mean
 
     def _asked(self, layer: _Layer, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         shape = self._shape
-        made = F.linear(x, layer.qkv, layer.qkv_bias).unflatten(-1, (-1, self.head_width))
+        made = layer.qkv(x).unflatten(-1, (-1, self.head_width))
         query, key, value = made.split((shape.heads, shape.key_heads, shape.key_heads), dim=2)
         if layer.query_norm is not None:
             query = F.rms_norm(query, query.shape[-1:], layer.query_norm, shape.epsilon)
@@ -114,19 +123,22 @@ class Llama:
         return angles.cos().to(self._dtype), angles.sin().to(self._dtype)
 
 
-def _layer(at: str, take: Callable[..., Tensor], maybe: Callable[..., Tensor | None]) -> _Layer:
+def _layer(
+    at: str,
+    take: Callable[..., Tensor],
+    maybe: Callable[..., Tensor | None],
+    linear: Callable[..., Product],
+) -> _Layer:
     attention = at + "self_attn."
-    names = [f"{attention}{side}_proj." for side in "qkv"]
     return _Layer(
         before=take(at + "input_layernorm.weight"),
-        qkv=take(*(name + "weight" for name in names)),
-        qkv_bias=maybe(*(name + "bias" for name in names)),
+        qkv=linear(*(f"{attention}{side}_proj" for side in "qkv")),
         query_norm=maybe(attention + "q_norm.weight"),
         key_norm=maybe(attention + "k_norm.weight"),
-        out=take(attention + "o_proj.weight"),
+        out=linear(attention + "o_proj"),
         between=take(at + "post_attention_layernorm.weight"),
-        gate_up=take(at + "mlp.gate_proj.weight", at + "mlp.up_proj.weight"),
-        down=take(at + "mlp.down_proj.weight"),
+        gate_up=linear(at + "mlp.gate_proj", at + "mlp.up_proj"),
+        down=linear(at + "mlp.down_proj"),
     )
 
 

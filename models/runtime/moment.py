@@ -46,14 +46,22 @@ class Moment:
     def guided(self, logits: Tensor) -> Tensor:
         """Away from what the row's mate says, as far as the row's guidance goes."""
         logits = logits.float()
-        return logits + self.kept("guidance")[:, None] * (logits - logits[self.mate])
+        return torch.addcmul(logits, self.kept("guidance")[:, None], logits - logits[self.mate])
 
     def draw(self, logits: Tensor, codebook: int = 0) -> Tensor:
         """A token for each row; the first codebook's by its own knobs, further ones by the row's inner knobs."""
-        drawn = self.tensors["numbers"][self.span.index, self.frame, codebook]
-        heard = None if codebook else self.kept("heard")
-        tokens = self.sampler(logits, self.kept("knobs")[:, min(codebook, 1)], drawn, heard, self.filters)
-        return tokens[self.lead]
+        rows, place = self._drawing()
+        drawn = self.tensors["numbers"][self.span.index, self.frame, codebook][rows]
+        heard = None if codebook else self.kept("heard")[rows]
+        knobs = self.kept("knobs")[rows, min(codebook, 1)]
+        return self.sampler(logits[rows], knobs, drawn, heard, self.filters)[place]
+
+    def _drawing(self) -> tuple[Any, Tensor]:
+        """Rows that draw, and where each row finds its own among them. A card cannot be asked how many there are."""
+        if self.lead.device.type != "cpu":
+            return slice(None), self.lead
+        rows, place = torch.unique(self.lead, return_inverse=True)
+        return rows, place
 
     def close(self, tokens: Tensor, hidden: Tensor, stops: Tensor) -> None:
         """Keeps the frame, `[rows, codebooks]`, and goes on to the next."""

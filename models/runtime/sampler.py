@@ -34,9 +34,10 @@ class Knobs:
 
     @property
     def filters(self) -> frozenset[str]:
-        """Those that change anything."""
+        """Those that change anything, and `likeliest` where nothing is drawn."""
         nucleus = self.top_k > 0 or self.top_p < 1
         wanted = {"nucleus": nucleus, "min_p": self.min_p > 0, "penalty": self.penalty != 1}
+        wanted["likeliest"] = self.temperature <= 0
         return frozenset(name for name, needed in wanted.items() if needed)
 
 
@@ -58,7 +59,8 @@ class Sampler:
         for name in self._order:
             if name == "temperature" or (name in filters and (name != "penalty" or said is not None)):
                 logits = _FILTERS[name](logits, knobs, said)
-        return torch.where(knobs[:, 0] > 0, pick(logits, drawn), logits.argmax(dim=-1))
+        picked = pick(logits, drawn)
+        return torch.where(knobs[:, 0] > 0, picked, logits.argmax(dim=-1)) if "likeliest" in filters else picked
 
 
 def pick(logits: Tensor, drawn: Tensor) -> Tensor:
@@ -90,8 +92,8 @@ def _nucleus(logits: Tensor, knobs: Tensor, said: Tensor | None) -> Tensor:
 
 
 def _min_p(logits: Tensor, knobs: Tensor, said: Tensor | None) -> Tensor:
-    shares = torch.softmax(logits, dim=-1)
-    return logits.masked_fill(shares < knobs[:, 3, None] * shares.amax(dim=-1, keepdim=True), -torch.inf)
+    least = logits.amax(dim=-1, keepdim=True) + torch.log(knobs[:, 3, None])
+    return logits.masked_fill(logits < least, -torch.inf)
 
 
 _FILTERS: Mapping[str, Callable[..., Tensor]] = {

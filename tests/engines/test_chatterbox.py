@@ -318,10 +318,21 @@ def test_missing_and_damaged_files_are_named(weights: Path, tmp_path: Path) -> N
 
 
 def test_other_precisions_and_absent_cards_are_misconfigured(weights: Path) -> None:
-    for device, dtype, match in (("cpu", "int8", "DTYPE"), ("cuda:0", "", "DEVICE=cpu")):
+    for device, dtype, match in (("cpu", "int3", "DTYPE"), ("cuda:0", "", "DEVICE=cpu")):
         with tiny_chatterbox.small(), pytest.raises(Failure, match=match) as error:
             Chatterbox.load(weights / "english", device, dtype)
         assert error.value.code == "misconfigured"
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "int8"])
+def test_on_a_cpu_only_the_thinking_weights_are_narrow(weights: Path, english: Chatterbox, dtype: str) -> None:
+    with tiny_chatterbox.small():
+        narrow = Chatterbox.load(weights / "english", "cpu", dtype)
+    assert {str(each.dtype) for each in narrow._parts.sound.net.flow.parameters()} == {"torch.float32"}
+    assert narrow.memory() < english.memory()
+    said = alone(narrow, line(narrow))
+    assert len(said)
+    assert np.array_equal(said, alone(narrow, line(narrow)))
 
 
 def test_what_it_says_can_be_marked_and_the_mark_be_found(engine: Chatterbox) -> None:

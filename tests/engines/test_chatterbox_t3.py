@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from basics.errors import Failure
 from models.engine import Conditioning
@@ -53,9 +54,9 @@ def turbo(weights: Path) -> Thinker:
     return load(weights / "turbo" / "t3_turbo_v1.safetensors", t3.TURBO)
 
 
-def load(file: Path, kind: t3.Kind) -> Thinker:
+def load(file: Path, kind: t3.Kind, dtype: str = "fp32") -> Thinker:
     with tiny_chatterbox.small():
-        return Thinker.load(file, "cpu", "fp32", kind)
+        return Thinker.load(file, "cpu", dtype, kind)
 
 
 def voice(folder: Path) -> Conditioning:
@@ -99,7 +100,6 @@ def likeliest() -> Iterator[list[float]]:
 
 def upstream(folder: Path, sizes: AbstractContextManager[None] | None = None) -> Any:
     from chatterbox.models.t3 import T3  # type: ignore[import-not-found,unused-ignore]
-    from safetensors.torch import load_file
 
     with tiny_chatterbox.small(), sizes or nullcontext():
         net = T3(tiny_chatterbox.settings(folder.name))
@@ -185,7 +185,9 @@ def same(ours: list[int], theirs: list[int], leads: list[float]) -> None:
         assert len(ours) == len(theirs)
 
 
-def test_eight_ragged_lines_say_what_each_says_alone(weights: Path, english: Thinker) -> None:
+@pytest.mark.parametrize("dtype", ["fp32", "fp16", "int8"])
+def test_eight_ragged_lines_say_what_each_says_alone(weights: Path, dtype: str) -> None:
+    english = load(weights / "english" / "t3_cfg.safetensors", t3.ENGLISH, dtype)
     lines = {
         f"line{number}": {
             "ids": ids("Good evening, and welcome to all of you." * (1 + number % 3))[: 9 + 11 * number],
@@ -219,16 +221,16 @@ def test_a_line_without_guidance_takes_one_place_and_says_what_the_network_alone
     assert say(decoder)["a"] == nearly != alone(english, style=Style(guidance=6.0), limit=30, **given)
 
 
-def test_no_line_ends_before_two_tokens_that_can_be_heard(weights: Path, english: Thinker) -> None:
-    head = english._tensors["speech_head.weight"]
-    before, head[t3.STOP] = head[t3.STOP].clone(), head.mean(dim=0) + 40 * head.std() * torch.sign(head[7])
-    try:
-        given = {"ids": ids("Yes?"), "conditioning": voice(weights / "english"), "limit": 60}
-        for seed in range(5):
-            said = alone(english, style=Style(), knobs=Knobs(5.0), seed=seed, **given)
-            assert sum(token < t3.VALID for token in said) >= 2
-    finally:
-        head[t3.STOP] = before
+def test_no_line_ends_before_two_tokens_that_can_be_heard(weights: Path) -> None:
+    tensors = load_file(weights / "english" / "t3_cfg.safetensors")
+    head = tensors["speech_head.weight"]
+    head[t3.STOP] = head.mean(dim=0) + 40 * head.std() * torch.sign(head[7])
+    with tiny_chatterbox.small():
+        tired = Thinker(tensors, t3.ENGLISH, "cpu", torch.float32)
+    given = {"ids": ids("Yes?"), "conditioning": voice(weights / "english"), "limit": 60}
+    for seed in range(5):
+        said = alone(tired, style=Style(), knobs=Knobs(5.0), seed=seed, **given)
+        assert sum(token < t3.VALID for token in said) >= 2
 
 
 def test_a_line_changes_neither_the_voice_nor_the_network(weights: Path, multilingual: Thinker) -> None:
@@ -260,3 +262,31 @@ def test_a_text_that_is_too_long_says_so(weights: Path, english: Thinker) -> Non
 def test_unknown_precisions_are_named(weights: Path) -> None:
     with pytest.raises(Failure, match="DTYPE"):
         Thinker.load(weights / "english" / "t3_cfg.safetensors", "cpu", "int3", t3.ENGLISH)
+
+
+@pytest.mark.parametrize(("dtype", "least"), [("fp16", 20), ("int8", 2)])
+def test_narrow_weights_say_nearly_what_exact_ones_say(weights: Path, english: Thinker, dtype: str, least: int) -> None:
+    narrow = load(weights / "english" / "t3_cfg.safetensors", t3.ENGLISH, dtype)
+    given = {"conditioning": voice(weights / "english"), "style": Style(), "knobs": ENGLISH, "seed": 1, "limit": 60}
+    agreed = []
+    for text in TEXTS:
+        exact, nearly = (alone(thinker, ids=ids(text), **given) for thinker in (english, narrow))
+        agreed.append(
+            next((at for at, (one, other) in enumerate(zip(exact, nearly, strict=False)) if one != other), 60)
+        )
+    assert sorted(agreed)[1] >= least
+
+
+@pytest.mark.parametrize(("kind", "file"), [(t3.ENGLISH, "english"), (t3.TURBO, "turbo")])
+def test_narrow_weights_take_less_memory(weights: Path, kind: t3.Kind, file: str) -> None:
+    held = {
+        dtype: load(weights / file / tiny_chatterbox.THINKS[file], kind, dtype) for dtype in ("fp32", "fp16", "int8")
+    }
+    products = {dtype: thinker._network.bytes for dtype, thinker in held.items()}
+    assert held["fp32"].bytes > held["fp16"].bytes > held["int8"].bytes
+    assert products["int8"] < products["fp16"] < products["fp32"]
+
+
+def test_a_card_is_not_asked_for_what_only_a_cpu_has(weights: Path) -> None:
+    with pytest.raises(Failure, match=r"DTYPE.*fp32, bf16, fp16, not `int8`"):
+        Thinker.load(weights / "english" / "t3_cfg.safetensors", "cuda", "int8", t3.ENGLISH)

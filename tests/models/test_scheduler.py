@@ -154,6 +154,17 @@ def test_a_newcomers_sound_is_due_a_while_after_it_came_and_later_on_a_fuller_de
         assert lead(seen) == first
 
 
+def test_newcomers_go_on_side_by_side_once_who_can_be_heard_has_been() -> None:
+    newcomers = [newcomer("earlier", 1, waited=0.04), newcomer("later", 2, waited=0.01)]
+    unread = work("later", "prefill", 20, 0.0, 1)
+    decoding_first = [work("earlier", "decode", 50, 1.0, 5), unread]
+    spoken_first = [work("earlier", "decode", 45, 0.9, 5), work("earlier", "vocode", 5, 0.1, 1), unread]
+    for ready, first in ((decoding_first, ("prefill", "later")), (spoken_first, ("vocode", "earlier"))):
+        turn = choose(state(*newcomers, ready=ready, stages=STAGES, rows=8, first=0.1))
+        assert turn is not None
+        assert (turn.stage, turn.work[0].line) == first
+
+
 def test_a_started_stream_with_little_in_hand_does_not_count_those_who_have_more_as_before_it() -> None:
     riders = [rider("tight", 0, slack=0.15), *(rider(str(n), n, slack=5.0) for n in range(1, 8))]
     costs = Costs()

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basics.audio import Samples, from_db
-from speech.limiter import Limiter
+from speech.chain import Chain
+from speech.limiter import HIGHER, OVERSAMPLING, TAPS, Limiter, Peaks
 from tests.speech.sounds import cut, noise, sine, true_peak_db, voice
 
 RATE = 24_000
@@ -73,3 +74,36 @@ def test_any_cutting_gives_the_same_samples(sizes, gain_db):
 
 def test_nothing_in_is_nothing_out():
     assert Limiter(RATE).finish().size == 0
+
+
+def peaks(said: Samples, size: int, least: float = 0.0, rate: int = RATE) -> Samples:
+    meter = Peaks(rate, least)
+    return np.concatenate([*(meter.feed(part) for part in cut(said, size)), meter.finish()])
+
+
+@pytest.mark.parametrize("rate", [11_025, 24_000, 48_000])
+@pytest.mark.parametrize("size", [1, 7, 480, 100_000])
+def test_a_peak_over_the_least_is_found_though_only_loud_stretches_are_looked_at(rate, size):
+    chance = np.random.default_rng(3)
+    louder = np.repeat(chance.uniform(0, 1, 40) ** 4, rate // 100).astype(np.float32)
+    said = (louder * chance.uniform(-1, 1, louder.size)).astype(np.float32)
+    everywhere, found = peaks(said, said.size, rate=rate), peaks(said, size, 0.5, rate)
+    assert found.size == said.size
+    assert np.array_equal(np.maximum(found, 0.5), np.maximum(everywhere, 0.5))
+    assert np.all(found >= np.abs(said))
+    assert np.any(found < everywhere)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 24_000, 44_100, 48_000])
+def test_the_steepest_sound_that_there_is_goes_no_higher_between_its_samples_than_is_reckoned_with(rate):
+    filter, click = Chain.resampler(rate, OVERSAMPLING * rate, TAPS), np.zeros(20 * TAPS, np.float32)
+    click[10 * TAPS] = 1.0
+    answer = np.concatenate([filter.feed(click), filter.finish()])
+    assert max(np.abs(answer[place::OVERSAMPLING]).sum() for place in range(OVERSAMPLING)) < HIGHER
+
+
+@pytest.mark.parametrize("count", [1, 5, 16, 17, 32, 33, 34, 100])
+def test_as_many_peaks_as_samples_however_few_there_are(count):
+    said = noise(count / RATE, level=0.9)
+    assert peaks(said, 1, 0.5).size == said.size
+    assert np.array_equal(peaks(said, 3, 0.1), peaks(said, said.size, 0.1))

@@ -58,11 +58,11 @@ def _livened(model: Any) -> Any:
     return model.eval()
 
 
-def ours(kind: str, model: Any, stretch: bool = False) -> Llama | GPT2:
+def ours(kind: str, model: Any, stretch: bool = False, kept: str = "") -> Llama | GPT2:
     if kind == "gpt2":
-        return GPT2(model.state_dict(), HEADS, "cpu", torch.float32)
+        return GPT2(model.state_dict(), HEADS, "cpu", torch.float32, kept=kept)
     long = Stretch(8.0, 1.0, 4.0, 64) if stretch else None
-    return Llama(model.state_dict(), LlamaShape(HEADS, 2, stretch=long), "cpu", torch.float32)
+    return Llama(model.state_dict(), LlamaShape(HEADS, 2, stretch=long), "cpu", torch.float32, kept)
 
 
 def cache(network: Llama | GPT2, slots: int, capacity: int = CAPACITY) -> Cache:

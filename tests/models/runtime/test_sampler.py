@@ -73,8 +73,17 @@ def test_no_temperature_takes_the_likeliest_after_the_penalty() -> None:
     given, said = torch.tensor([[3.0, 2.5, -1.0]]), torch.tensor([[True, False, False]])
     table = torch.tensor([Knobs(0.0, penalty=2.0).row])
     sample = Sampler()
-    assert sample(given, table, torch.tensor([0.9]), said, frozenset({"penalty"})).tolist() == [1]
-    assert sample(given, table, torch.tensor([0.9]), None, frozenset({"penalty"})).tolist() == [0]
+    filters = Knobs(0.0, penalty=2.0).filters
+    assert sample(given, table, torch.tensor([0.9]), said, filters).tolist() == [1]
+    assert sample(given, table, torch.tensor([0.9]), None, filters).tolist() == [0]
+
+
+def test_rows_that_draw_and_rows_that_do_not_go_together() -> None:
+    knobs = [Knobs(0.0), Knobs(1.0)]
+    given, table = torch.tensor([[1.0, 3.0, 2.0]] * 2), torch.tensor([each.row for each in knobs])
+    filters = knobs[0].filters | knobs[1].filters
+    assert Sampler()(given, table, torch.tensor([0.999, 0.999]), None, filters).tolist() == [1, 2]
+    assert Sampler()(given[1:], table[1:], torch.tensor([0.999]), None, knobs[1].filters).tolist() == [2]
 
 
 def test_a_seeds_numbers_do_not_depend_on_how_many_are_drawn() -> None:
