@@ -19,6 +19,7 @@ from bench import (
     realtime,
     runtime,
     share,
+    shortcuts,
     start,
     streams,
     swaps,
@@ -45,6 +46,7 @@ OF_GROUPS: Mapping[str, Mapping[str, Bench]] = {
         "runtime": ("Speech language models: our loop, and upstream's", runtime.main),
         "start": ("Chatterbox from a cold process", start.main),
         "departures": ("Chatterbox: what departs from upstream, and the borders of chunks", departures.main),
+        "shortcuts": ("F5 and XTTS: fewer steps and half precision", shortcuts.main),
     }
 }
 

@@ -20,7 +20,9 @@ from basics.audio import Samples
 from bench.borders import Line, area, louder, missing
 from bench.pairs import table
 
-TOKENS, LINES, LINES_FULL = 120, 24, 2
+TOKENS, LINES = 120, 24
+TOKENS_FULL, LINES_FULL = 88, 2
+"""At full size a pass over so many takes most of a minute."""
 VALID, RATE = 6561, 24_000
 TOKEN = 960
 """Samples."""
@@ -33,35 +35,38 @@ def main(full: bool = False) -> str:
 
     with tempfile.TemporaryDirectory() as scratch, contextlib.nullcontext() if full else tiny_chatterbox.small():
         folder = tiny_chatterbox.make(Path(scratch) / "made", full=full, kinds=["english", "turbo"])
-        spectra = [row for name in ("english", "turbo") for row in _spectra(folder, name, LINES_FULL if full else 8)]
-        thinks = folder / "english" / tiny_chatterbox.THINKS["english"]
-        thoughts = [] if full else [_thoughts(thinks, dtype) for dtype in NARROWER]
+        size = (LINES_FULL, TOKENS_FULL) if full else (8, TOKENS)
+        spectra = [row for name in ("english", "turbo") for row in _spectra(folder, name, *size)]
+        thinks, asked = folder / "english" / tiny_chatterbox.THINKS["english"], (2, 60) if full else (8, 200)
+        thoughts = [_thoughts(thinks, dtype, *asked) for dtype in NARROWER]
         sound = _sound(folder / "english" / tiny_chatterbox.SINGS["english"], "fp32")
         lines = [] if full else [_streamed(sound, seed) for seed in range(2 * LINES)]
         told, marks = ([], []) if full else (_borders(lines), _marks(lines))
     heads = ["model", "departure", "spectrum, mean difference", "of its spread", "change at borders, elsewhere"]
-    parts = [table(heads, spectra)]
+    parts = [table(heads, spectra), table(["T3, greedy", "tokens as in fp32"], thoughts)]
     if not full:
-        parts.append(table(["T3, greedy", "tokens as in fp32"], thoughts))
         parts.append(table(["borders", "area under the curve"], told))
         parts.append(table(["sound", "score of the watermark's detector", "ms of marking a second"], marks))
     return "\n\n".join(parts)
 
 
-def _spectra(folder: Path, name: str, lines: int) -> list[list[str]]:
-    """Each departure over so many lines of random tokens, in as many voices."""
+def _spectra(folder: Path, name: str, lines: int, tokens: int) -> list[list[str]]:
+    """Each departure over so many lines of so many random tokens, in as many voices."""
     from tests.engines import tiny_chatterbox
 
     exact, half = (_sound(folder / name / tiny_chatterbox.SINGS[name], dtype) for dtype in ("fp32", "bf16"))
-    whole = [_whole(exact, seed) for seed in range(lines)]
+    whole = [_whole(exact, seed, tokens) for seed in range(lines)]
     usual = 2 if name == "turbo" else 10
     fewer = [steps for steps in (5, 4, 2, 1) if steps < usual]
     made: dict[str, list[Any]] = {
-        "chunks of 8, 16, 32 ...": [_chunks(exact, seed) for seed in range(lines)],
-        "chunks of 32": [_chunks(exact, seed, 32) for seed in range(lines)],
-        "flow in bf16": [_whole(half, seed) for seed in range(lines)],
-        **{f"{steps} steps for {usual}": [_whole(exact, seed, steps) for seed in range(lines)] for steps in fewer},
-        "another seed": [_whole(exact, seed, noise=1000) for seed in range(lines)],
+        "chunks of 8, 16, 32 ...": [_chunks(exact, seed, tokens) for seed in range(lines)],
+        "chunks of 32": [_chunks(exact, seed, tokens, 32) for seed in range(lines)],
+        "flow in bf16": [_whole(half, seed, tokens) for seed in range(lines)],
+        **{
+            f"{steps} steps for {usual}": [_whole(exact, seed, tokens, steps) for seed in range(lines)]
+            for steps in fewer
+        },
+        "another seed": [_whole(exact, seed, tokens, noise=1000) for seed in range(lines)],
     }
     spread = float(np.std(np.concatenate([each.ravel() for each in whole])))
     rows = []
@@ -74,7 +79,7 @@ def _spectra(folder: Path, name: str, lines: int) -> list[list[str]]:
 
 
 _BORDERS = {8: (8, 24, 56, 88), 32: (32, 64, 96)}
-"""Tokens at which chunks meet, of `TOKENS`."""
+"""Tokens at which chunks meet, where there are more."""
 
 
 def _changes(mels: Sequence[Any], ends: Sequence[int]) -> tuple[float, float]:
@@ -84,7 +89,7 @@ def _changes(mels: Sequence[Any], ends: Sequence[int]) -> tuple[float, float]:
     return float(steps[:, at].mean()), float(steps[:, ~at].mean())
 
 
-def _thoughts(file: Path, narrower: str) -> list[str]:
+def _thoughts(file: Path, narrower: str, lines: int, most: int) -> list[str]:
     """T3's likeliest tokens in less precision beside fp32's, until they part."""
     import torch  # type: ignore[import-not-found,unused-ignore]
 
@@ -95,14 +100,15 @@ def _thoughts(file: Path, narrower: str) -> list[str]:
     voice = {f"t3.{name}": each.numpy() for name, each in kept.items() if each is not None}
     said = []
     for dtype in ("fp32", narrower):
-        thinker, lines = Thinker.load(file, "cpu", dtype, ENGLISH), []
-        for seed in range(8):
+        thinker, found = Thinker.load(file, "cpu", dtype, ENGLISH), []
+        for seed in range(lines):
             decoder, ids = thinker.decoder(1), [255, *(3 + (7 * seed + place) % 90 for place in range(20)), 0]
-            thinker.join(decoder, "a", ids, voice, Style(), Knobs(0.0, penalty=1.2), 1, 200)
-            lines.append([*decoder.prefill(["a"])["a"].tokens[:, 0], *decoder.decode({"a": 199})["a"].tokens[:, 0]])
-        said.append(lines)
+            thinker.join(decoder, "a", ids, voice, Style(), Knobs(0.0, penalty=1.2), 1, most)
+            found.append([*decoder.prefill(["a"])["a"].tokens[:, 0], *decoder.decode({"a": most})["a"].tokens[:, 0]])
+        said.append(found)
     until = [_same(one, other) for one, other in zip(*said, strict=True)]
-    return [narrower, f"{np.median(until):.0f} of 200 until the first other (least {min(until)}, most {max(until)})"]
+    told = f"{np.median(until):.0f} of {most} until the first other (least {min(until)}, most {max(until)})"
+    return [narrower, told]
 
 
 def _same(one: Sequence[int], other: Sequence[int]) -> int:
@@ -139,7 +145,7 @@ def _sound(file: Path, dtype: str) -> Any:
     return Sound.load(file, "cpu", dtype)
 
 
-def _begun(sound: Any, seed: int, steps: int | None = None, noise: int = 0) -> Any:
+def _begun(sound: Any, seed: int, tokens: int = TOKENS, steps: int | None = None, noise: int = 0) -> Any:
     from models.engines.chatterbox_row import Knobs
 
     dice = np.random.default_rng(seed)
@@ -150,19 +156,19 @@ def _begun(sound: Any, seed: int, steps: int | None = None, noise: int = 0) -> A
         "gen.embedding": dice.normal(0, 1, (1, 192)).astype(np.float32),
     }
     row = sound.begin(voice, seed + noise, Knobs(steps=steps))
-    row.add([int(token) for token in dice.integers(0, VALID, TOKENS)], last=True)
+    row.add([int(token) for token in dice.integers(0, VALID, tokens)], last=True)
     return row
 
 
-def _whole(sound: Any, seed: int, steps: int | None = None, noise: int = 0) -> Any:
-    row = _begun(sound, seed, steps, noise)
-    sound.flow([(row, TOKENS)])
+def _whole(sound: Any, seed: int, tokens: int, steps: int | None = None, noise: int = 0) -> Any:
+    row = _begun(sound, seed, tokens, steps, noise)
+    sound.flow([(row, tokens)])
     return row.mel.numpy()
 
 
-def _chunks(sound: Any, seed: int, least: int = 0) -> Any:
-    row, made = _begun(sound, seed), []
-    for end in (*_BORDERS[least or 8], TOKENS):
+def _chunks(sound: Any, seed: int, tokens: int, least: int = 8) -> Any:
+    row, made = _begun(sound, seed, tokens), []
+    for end in (*(end for end in _BORDERS[least] if end < tokens), tokens):
         start = row.done
         sound.flow([(row, end - start)])
         made.append(row.mel[:, 2 * start - row.first : 2 * end - row.first])

@@ -4,7 +4,7 @@ import contextlib
 import io
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,7 @@ def f5(folder: Path, device: str, lines: Sequence[Line]) -> float:
             seconds += vocos.decode(made[:, len(mels) :].float().mT).cpu().shape[-1] / RATE
         return seconds
 
-    with torch.random.fork_rng(), torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        say()
-        began = time.perf_counter()
-        return say() / (time.perf_counter() - began)
+    return _rate(say)
 
 
 def xtts(folder: Path, device: str, lines: Sequence[Line]) -> float:
@@ -81,11 +77,7 @@ def xtts(folder: Path, device: str, lines: Sequence[Line]) -> float:
             seconds += len(model.inference(line.text, line.language, **voice)["wav"]) / RATE
         return seconds
 
-    with torch.random.fork_rng(), torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        say()
-        began = time.perf_counter()
-        return say() / (time.perf_counter() - began)
+    return _rate(say)
 
 
 def chatterbox(folder: Path, device: str, lines: Sequence[Line]) -> float:
@@ -106,21 +98,34 @@ def chatterbox_turbo(folder: Path, device: str, lines: Sequence[Line]) -> float:
 
 
 def _generating(kind: Any, folder: Path, device: str, lines: Sequence[Line]) -> float:
-    import torch
     from perth import DummyWatermarker  # type: ignore[import-not-found,unused-ignore]
 
     def say() -> float:
         return float(sum(model.generate(line.text).shape[-1] for line in lines) / model.sr)
 
     quiet = io.StringIO()
+    with _apart(), contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
+        model = kind.from_local(folder, device)
+        model.watermarker = DummyWatermarker()
+        return _rate(say)
+
+
+def _rate(say: Callable[[], float]) -> float:
+    """Audio seconds a second, of what says its lines again: the first time is to warm up."""
+    with _apart():
+        say()
+        began = time.perf_counter()
+        return say() / (time.perf_counter() - began)
+
+
+@contextlib.contextmanager
+def _apart() -> Iterator[None]:
+    """Upstream's draws and its warnings are its own."""
+    import torch
+
     with torch.random.fork_rng(), torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
-            model = kind.from_local(folder, device)
-            model.watermarker = DummyWatermarker()
-            say()
-            began = time.perf_counter()
-            return say() / (time.perf_counter() - began)
+        yield
 
 
 RIVALS: Mapping[str, Rival] = {

@@ -16,6 +16,7 @@ from basics.errors import Failure
 from models.ahead import read_ahead
 from models.card import Card, Preset
 from models.engine import Conditioning, Deck, Engine, Line, Options
+from models.engines.memory import fitting
 from models.watermark import Watermark
 from voices.voice import Voice
 
@@ -114,7 +115,8 @@ class Chatterbox(Engine):
         if voice.conditionals is not None:
             return dict(voice.conditionals)
         if voice.samples is not None and voice.samples.size:
-            heard: Conditioning = self._parts.ear.heard(voice.samples, voice.rate)
+            with fitting(f"{self.card.id} has no memory left to hear a recording."):
+                heard: Conditioning = self._parts.ear.heard(voice.samples, voice.rate)
             return heard
         if voice.kind != "preset":
             message = f"{self.card.id} speaks in its own voice and in recorded ones."
@@ -333,13 +335,11 @@ def _first(folder: Path, names: Sequence[str], otherwise: str) -> str:
 @contextmanager
 def _reading(name: str, file: Path) -> Iterator[None]:
     """What readers of files throw at a damaged one, in our words."""
-    import torch
     from safetensors import SafetensorError
 
     try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise Failure("out_of_memory", f"{name} does not fit into the device's memory.") from error
+        with fitting(f"{name} does not fit into the device's memory."):
+            yield
     except (SafetensorError, UnpicklingError, RuntimeError, OSError, ValueError, LookupError, EOFError) as error:
         message = f"{name}'s {file.name} cannot be read; delete it and fetch it again."
         raise Failure("weights_missing", message) from error

@@ -20,6 +20,7 @@ from models.engines.chatterbox_row import Knobs as SoundKnobs
 from models.engines.chatterbox_sound import Sound
 from models.engines.chatterbox_t3 import FRAMES, Style, Thinker
 from models.engines.chatterbox_text import Reader
+from models.engines.memory import fitting
 from models.runtime.decoder import Decoder
 from models.runtime.sampler import Knobs
 
@@ -97,10 +98,8 @@ class ChatterboxDeck:
         return [work for id, aboard in self._lines.items() for work in self._offers(id, aboard)]
 
     def run(self, work: Sequence[Work]) -> list[Piece]:
-        try:
+        with fitting(f"{self._card.id} has no memory for {len(work)} lines at once."):
             return self._does[work[0].stage]({item.line: item.size for item in work})
-        except torch.OutOfMemoryError as error:
-            raise Failure("out_of_memory", f"{self._card.id} has no memory for {len(work)} lines at once.") from error
 
     def close(self) -> None:
         for id in list(self._lines):
@@ -141,11 +140,11 @@ class ChatterboxDeck:
 
     def _prefill(self, sizes: dict[str, int]) -> list[Piece]:
         texts = [id for id in sizes if id in self._decoder.rows]
-        for id in sizes:
-            source = self._lines[id].line.source
-            if source is not None:
-                self._lines[id].row.add(self._parts.ear.tokens(source, self._card.rate), last=True)
+        sources = {id: source for id in sizes if (source := self._lines[id].line.source) is not None}
+        heard = {id: self._parts.ear.tokens(source, self._card.rate) for id, source in sources.items()}
         said = self._decoder.prefill(texts)
+        for id, tokens in heard.items():  # now that nothing can fail, so that the turn may be asked for again
+            self._lines[id].row.add(tokens, last=True)
         thought = [piece for id in texts for piece in self._thought(id, said[id].tokens[:, 0].tolist())]
         return thought + [piece for id in sizes if id not in texts for piece in self._silence(id)]
 

@@ -115,12 +115,14 @@ class Sound:
 
     @torch.inference_mode()  # type: ignore[untyped-decorator,unused-ignore]
     def flow(self, work: Sequence[tuple[Row, int]]) -> None:
-        """So many tokens of each row into frames, of which `row.frames` then tells."""
+        """So many tokens of each row into frames, of which `row.frames` then tells. Where it fails no row has moved."""
+        made: list[tuple[Row, int, Tensor]] = []
         for steps in sorted({row.steps for row, _ in work}):
             mine = [(row, size) for row, size in work if row.steps == steps]
-            made = flow(self.net.flow, [_window(row, size) for row, size in mine], steps)
-            for (row, size), mel in zip(mine, made, strict=True):
-                _keep(row, size, mel)
+            mels = flow(self.net.flow, [_window(row, size) for row, size in mine], steps)
+            made += [(row, size, mel) for (row, size), mel in zip(mine, mels, strict=True)]
+        for row, size, mel in made:
+            _keep(row, size, mel)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator,unused-ignore]
     def vocode(self, rows: Sequence[Row]) -> list[Samples]:

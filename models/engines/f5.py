@@ -21,6 +21,7 @@ from models.engine import Conditioning, Deck, Engine, Options
 from models.engines import f5_text
 from models.engines.f5_weights import Files, checkpoint, find, vocabulary
 from models.engines.f5_weights import vocoder as vocoder_tensors
+from models.engines.memory import fitting
 from voices.voice import Voice
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _networks(files: Files, device: str, dtype: str) -> tuple["Network", "Vocode
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise Failure("misconfigured", "DEVICE: torch finds no CUDA here; set DEVICE=cpu.")
     try:
-        with torch.inference_mode():
+        with fitting("F5-TTS does not fit into the device's memory."), torch.inference_mode():
             network = Network(checkpoint(files.checkpoint), files.habits, device, getattr(torch, dtype))
             return network, Vocoder(vocoder_tensors(files.vocoder), device)
     except Foreign as error:

@@ -18,6 +18,7 @@ from models.engines import f5_text
 from models.engines.f5 import RATE, F5Options
 from models.engines.f5_network import MELS, POSITIONS, Network, Reading, Row
 from models.engines.f5_vocoder import HOP, Vocoder
+from models.engines.memory import fitting
 
 PLACES = 32
 UNEVEN = 2.0
@@ -121,16 +122,11 @@ class F5Deck:
 
     def run(self, work: Sequence[Work]) -> list[Piece]:
         moved = [(self._aboard[item.line], item.size) for item in work if item.line in self._aboard]
-        try:
-            with torch.inference_mode():
-                if work[0].stage == "vocode":
-                    return [self._said(each) for each, _ in moved if not each.left]
-                self._denoise(moved)
-                return []
-        except torch.OutOfMemoryError as error:
-            raise Failure(
-                "out_of_memory", "f5-tts's rows do not fit into the card's memory.", retryable=True
-            ) from error
+        with fitting(f"f5-tts has no memory for {len(work)} lines at once."), torch.inference_mode():
+            if work[0].stage == "vocode":
+                return self._vocode([each for each, _ in moved if not each.left])
+            self._denoise(moved)
+            return []
 
     def close(self) -> None:
         self._aboard.clear()
@@ -143,10 +139,15 @@ class F5Deck:
                 for each, flow in zip(rows, flows, strict=True):
                     each.move(flow)
 
+    def _vocode(self, ended: Sequence[Passage]) -> list[Piece]:
+        pieces = [self._said(each) for each in ended]
+        for each in ended:  # now that nothing can fail, so that the turn may be asked for again
+            self.drop(each.id)
+        return pieces
+
     def _said(self, each: Passage) -> Piece:
         """The line alone: the cut is where the reference's last frame ends. Vocoded row by row, since a vocoder
         hears the padding at the end of a shorter one."""
-        del self._aboard[each.id]
         mels = each.noise[len(each.mels) :]
         if not bool(torch.isfinite(mels).all()):
             message = "f5-tts's sums left the range of its precision; DTYPE=bf16 has more."

@@ -33,6 +33,8 @@ class Vocoder:
         self._filters, self._window = filters.float(), window.float()
         try:
             self._decoded(torch.zeros(1, MELS, 4, device=device))
+        except torch.OutOfMemoryError:
+            raise
         except (KeyError, RuntimeError) as error:
             raise Foreign from error
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from basics.audio import as_mono
+from basics.audio import Samples, as_mono
 from basics.errors import Failure
 from models.card import Card, Preset
 from models.engine import Conditioning, Deck, Engine, Line, Options
+from models.engines.memory import fitting
 from voices.voice import Voice
 
 if TYPE_CHECKING:
@@ -102,8 +103,7 @@ class Xtts(Engine):
 
     def prepare(self, voice: Voice) -> Conditioning:
         if voice.samples is not None and voice.samples.size:
-            heard: Conditioning = self._parts.ear.heard(voice.samples, voice.rate)
-            return heard
+            return self._heard(voice.samples, voice.rate)
         if voice.kind != "preset":
             message = f"{self.card.id} speaks in its own voices and in recorded ones."
             raise Failure("voice_unusable", message, field="voice")
@@ -114,7 +114,8 @@ class Xtts(Engine):
     def open(self, room: int) -> Deck:
         from models.engines.xtts_deck import XttsDeck
 
-        return XttsDeck(self._parts, self.card, room, _knobs)
+        with fitting(f"{self.card.id} has no memory for {room} lines."):
+            return XttsDeck(self._parts, self.card, room, _knobs)
 
     def memory(self) -> float:
         parts = self._parts
@@ -123,7 +124,11 @@ class Xtts(Engine):
     def _imitated(self) -> Conditioning:
         from hibari import Hibari  # type: ignore[import-untyped,unused-ignore]
 
-        heard: Conditioning = self._parts.ear.heard(as_mono(Hibari(voice="heart", threads=1)(_WORDS, seed=0)), 24_000)
+        return self._heard(as_mono(Hibari(voice="heart", threads=1)(_WORDS, seed=0)), 24_000)
+
+    def _heard(self, samples: Samples, rate: int) -> Conditioning:
+        with fitting(f"{self.card.id} has no memory left to hear a recording."):
+            heard: Conditioning = self._parts.ear.heard(samples, rate)
         return heard
 
     def _published(self, id: str) -> Conditioning:
@@ -174,13 +179,10 @@ def _parts(weights: Path, device: str, dtype: str) -> "Parts":
 @contextmanager
 def _reading(name: str) -> Iterator[None]:
     """What a file that holds something else brings about, in our words."""
-    import torch
-
     from models.engines.xtts_weights import damaged
 
     try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise Failure("out_of_memory", "XTTS v2 does not fit into the device's memory.") from error
+        with fitting("XTTS v2 does not fit into the device's memory."):
+            yield
     except (RuntimeError, ValueError, LookupError, TypeError, OSError) as error:
         raise damaged(name) from error

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch  # type: ignore[import-not-found,unused-ignore]
 
 from basics.audio import silence
 from basics.errors import Failure
 from models.card import Card
 from models.engine import Line, NoRoom, Piece, Work
+from models.engines.memory import fitting
 from models.engines.xtts_ear import Ear
 from models.engines.xtts_gpt import Thinker
 from models.engines.xtts_sound import Row, Sound
@@ -81,11 +81,8 @@ class XttsDeck:
         return [work for id, aboard in self._lines.items() for work in self._offers(id, aboard)]
 
     def run(self, work: Sequence[Work]) -> list[Piece]:
-        try:
+        with fitting(f"{self._card.id} has no memory for {len(work)} lines at once."):
             return self._does[work[0].stage]({item.line: item.size for item in work if item.line in self._lines})
-        except torch.OutOfMemoryError as error:
-            message = f"{self._card.id} has no memory for {len(work)} lines at once."
-            raise Failure("out_of_memory", message, retryable=True) from error
 
     def close(self) -> None:
         for id in list(self._lines):

@@ -37,7 +37,7 @@ def test_figures_that_are_all_nothing_are_drawn_too():
 @pytest.mark.engine
 @pytest.mark.environment("modern")
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
-@pytest.mark.parametrize("model", ["f5-tts", "chatterbox", "chatterbox-turbo"])
+@pytest.mark.parametrize("model", ["f5-tts", "xtts-v2", "chatterbox", "chatterbox-turbo"])
 def test_one_command_measures_a_model_and_writes_figures_and_page(tmp_path: Path, model: str):
     from bench.gpu import main
 

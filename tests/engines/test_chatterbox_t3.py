@@ -131,40 +131,16 @@ def thought(net: Any, folder: Path, text: list[int], exaggeration: float, steps:
 def test_english_says_what_upstream_says(
     weights: Path, english: Thinker, text: str, exaggeration: float, cfg: float
 ) -> None:
-    net, folder = upstream(weights / "english"), weights / "english"
-    knobs = {"temperature": 0.8, "cfg_weight": cfg, "repetition_penalty": 1.2, "min_p": 0.05, "top_p": 1.0}
-    with likeliest() as leads:
-        theirs = thought(net, folder, ids(text), exaggeration, STEPS, **knobs)
-    ours = alone(
-        english,
-        ids=ids(text),
-        conditioning=voice(folder),
-        style=Style(exaggeration, cfg),
-        knobs=ENGLISH,
-        seed=1,
-        limit=STEPS,
-    )
-    same(ours, theirs, leads)
+    folder = weights / "english"
+    compare(upstream(folder), english, folder, text, ENGLISH, Style(exaggeration, cfg))
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_multilingual_says_what_upstream_says_and_ends_where_it_does(
     weights: Path, multilingual: Thinker, text: str
 ) -> None:
-    net, folder = upstream(weights / "multilingual"), weights / "multilingual"
-    knobs = {"temperature": 0.8, "cfg_weight": 0.5, "repetition_penalty": 2.0, "min_p": 0.05, "top_p": 1.0}
-    with likeliest() as leads:
-        theirs = thought(net, folder, ids(text), 0.5, STEPS, **knobs)
-    ours = alone(
-        multilingual,
-        ids=ids(text),
-        conditioning=voice(folder),
-        style=Style(),
-        knobs=MULTILINGUAL_V2,
-        seed=1,
-        limit=STEPS,
-    )
-    same(ours, theirs, leads)
+    folder = weights / "multilingual"
+    compare(upstream(folder), multilingual, folder, text, MULTILINGUAL_V2)
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -172,56 +148,31 @@ def test_the_third_multilingual_says_what_upstream_says_without_its_analyser(wei
     folder = weights / "multilingual"
     net = upstream(folder)
     net.hp.__class__ = type("Unwatched", (type(net.hp),), {"is_multilingual": False})
-    knobs = {"temperature": 0.8, "cfg_weight": 0.5, "repetition_penalty": 1.2, "min_p": 0.05, "top_p": 1.0}
-    with likeliest() as leads:
-        theirs = thought(net, folder, ids(text), 0.5, STEPS, **knobs)
-    ours = alone(
-        load(folder / tiny_chatterbox.THINKS["multilingual"], t3.MULTILINGUAL),
-        ids=ids(text),
-        conditioning=voice(folder),
-        style=Style(),
-        knobs=MULTILINGUAL,
-        seed=1,
-        limit=STEPS,
-    )
-    same(ours, theirs, leads)
+    compare(net, load(folder / tiny_chatterbox.THINKS["multilingual"], t3.MULTILINGUAL), folder, text, MULTILINGUAL)
 
 
 def test_nano_says_what_upstream_says(tmp_path: Path) -> None:
     with tiny_chatterbox.small(), tiny_chatterbox.nano():
         folder = tiny_chatterbox.make(tmp_path / "made", full=True, kinds=["turbo"]) / "turbo"
-    net = upstream(folder, tiny_chatterbox.nano())
-    knobs = {"temperature": 0.8, "top_k": 1000, "top_p": 0.95, "repetition_penalty": 1.2}
-    with likeliest() as leads:
-        theirs = thought(net, folder, ids(TEXTS[0], turbo=True), 0.0, STEPS, **knobs)
-    ours = alone(
-        load(folder / tiny_chatterbox.THINKS["turbo"], t3.TURBO),
-        ids=ids(TEXTS[0], turbo=True),
-        conditioning=voice(folder),
-        style=Style(),
-        knobs=TURBO,
-        seed=1,
-        limit=STEPS,
-    )
-    same(ours, theirs, leads)
+    nano = load(folder / tiny_chatterbox.THINKS["turbo"], t3.TURBO)
+    compare(upstream(folder, tiny_chatterbox.nano()), nano, folder, TEXTS[0], TURBO)
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_turbo_says_what_upstream_says(weights: Path, turbo: Thinker, text: str) -> None:
-    net, folder = upstream(weights / "turbo"), weights / "turbo"
-    knobs = {"temperature": 0.8, "top_k": 1000, "top_p": 0.95, "repetition_penalty": 1.2}
+    compare(upstream(weights / "turbo"), turbo, weights / "turbo", text, TURBO)
+
+
+def compare(net: Any, thinker: Thinker, folder: Path, text: str, knobs: Knobs, style: Style | None = None) -> None:
+    """Upstream's `net` with its draws forced, and ours over the same weights."""
+    style, turbo = style or Style(), folder.name == "turbo"
+    given = ids(text, turbo)
+    told = {"temperature": 0.8, "top_p": knobs.top_p, "repetition_penalty": knobs.penalty}
+    told |= {"top_k": knobs.top_k} if turbo else {"cfg_weight": style.guidance, "min_p": knobs.min_p}
     with likeliest() as leads:
-        theirs = thought(net, folder, ids(text, turbo=True), 0.0, STEPS, **knobs)
-    ours = alone(
-        turbo,
-        ids=ids(text, turbo=True),
-        conditioning=voice(folder),
-        style=Style(),
-        knobs=TURBO,
-        seed=1,
-        limit=STEPS,
-    )
-    same(ours, theirs, leads)
+        theirs = thought(net, folder, given, style.exaggeration, STEPS, **told)
+    line = {"ids": given, "conditioning": voice(folder), "style": style, "knobs": knobs, "seed": 1, "limit": STEPS}
+    same(alone(thinker, **line), theirs, leads)
 
 
 def same(ours: list[int], theirs: list[int], leads: list[float]) -> None:

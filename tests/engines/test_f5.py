@@ -1,17 +1,22 @@
-"""Over a random checkpoint in the real layout, beside upstream's own network over the same file."""
+"""F5-TTS over a random checkpoint in the real layout: lines together against lines alone, and what may go wrong."""
 
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from basics.audio import Samples
 from basics.errors import Failure
-from models.engine import Line, NoRoom, Piece
+from models.engine import NoRoom, Piece
 from models.engines.f5 import F5, RATE, F5Options, reference
+from models.engines.f5_deck import F5Deck
 from tests.engines import tiny_f5
 from tests.engines.f5_lines import alone, finish, line, recording, step
+from voices.voice import Voice
 
 pytestmark = [pytest.mark.engine, pytest.mark.environment("modern")]
 
@@ -72,14 +77,46 @@ def test_a_line_that_leaves_at_any_turn_changes_nobody_and_its_place_is_free_at_
 
 def test_who_is_left_out_of_a_turn_waits_where_it_is(f5: F5):
     first, second = line(f5, 0), line(f5, 1)
-    deck = f5.open(2)
-    deck.admit(first)
-    deck.admit(second)
-    step(deck, size=3, only=[first.id])
-    left = {work.line: work.size for work in deck.ready()}
-    assert left == {first.id: 5, second.id: 7}
-    said = finish(deck)
-    assert np.abs(said[second.id] - alone(f5, second)).max() < 1e-3
+    expected = {each.id: alone(f5, each) for each in (first, second)}
+    for turns in range(7):
+        deck = f5.open(2)
+        deck.admit(first)
+        deck.admit(second)
+        for _ in range(turns):
+            step(deck, size=1)
+        step(deck, size=1, only=[first.id])
+        left = {work.line: work.size for work in deck.ready()}
+        assert left == {first.id: 7 - turns, second.id: 7 - turns}
+        said = finish(deck)
+        assert all(np.abs(said[id] - sound).max() < 1e-3 for id, sound in expected.items())
+
+
+def test_lines_join_wait_and_are_cancelled_by_chance_and_those_that_stay_sound_as_alone(f5: F5):
+    chance = random.Random(7)
+    coming = [line(f5, number) for number in range(8)]
+    lines = {each.id: each for each in coming}
+    deck, said, cancelled = f5.open(3), dict[str, Samples](), set[str]()
+    while coming or deck.ready():
+        ready = deck.ready()
+        if coming and len(ready) < 3 and chance.random() < 0.5:
+            deck.admit(coming.pop())
+        elif ready:
+            stage = chance.choice(ready).stage
+            able = [work for work in ready if work.stage == stage]
+            for piece in deck.run(
+                [
+                    replace(work, size=max(work.least, chance.randint(1, work.size)))
+                    for work in chance.sample(able, chance.randint(1, len(able)))
+                ]
+            ):
+                said[piece.line] = piece.samples
+            if chance.random() < 0.04:
+                cancelled.add(gone := chance.choice(ready).line)
+                deck.drop(gone)
+    assert set(said) | cancelled == set(lines)
+    assert len(said) > 4
+    for id, sound in said.items():
+        assert np.abs(sound - alone(f5, lines[id])).max() < 1e-3, id
 
 
 def test_a_turn_says_how_much_of_the_sound_it_brings(f5: F5):
@@ -97,8 +134,6 @@ def test_a_turn_says_how_much_of_the_sound_it_brings(f5: F5):
 
 
 def test_a_card_without_memory_says_so_in_our_words(f5: F5, monkeypatch: pytest.MonkeyPatch):
-    import torch  # type: ignore[import-not-found,unused-ignore]
-
     def full(rows: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
@@ -126,83 +161,33 @@ def test_sums_beyond_the_precision_end_their_line_only(f5: F5):
     assert "DTYPE" in error.message
 
 
-# Upstream
+def test_what_is_heard_begins_with_the_lines_first_frame_and_holds_none_of_the_references(f5: F5):
+    """A network that knows what it is to say: it reaches it in a straight line. Where the reference is heard it says
+    something else, and louder, of which nothing may come through."""
+    given = line(f5, 2)
+    count = len(given.conditioning["mels"])
+    speech = f5.prepare(recording(5, 12.0))["mels"]
 
+    class Knowing:
+        device = f5._network.device
 
-@pytest.fixture(scope="module")
-def theirs(folder: Path) -> Any:
-    from safetensors.torch import load_file
+        def read(self, ids: object, frames: int) -> None:
+            return None
 
-    network = tiny_f5.upstream(tiny_f5.TINY)
-    held = load_file(folder / "F5TTS_v1_Base" / "model_1250000.safetensors")
-    network.load_state_dict({name.removeprefix("ema_model."): tensor for name, tensor in held.items()})
-    return network
+        def flow(self, rows: list[Any]) -> list[Any]:
+            (row,) = rows
+            wanted = torch.full_like(row.noise, 3.0)
+            wanted[count:] = torch.from_numpy(speech[: len(row.noise) - count])
+            return [(wanted - row.noise) / (1 - row.time)]
 
-
-def upstream_mels(network: Any, given: Line, frames: int) -> Any:
-    """Upstream's own sampling, told how many frames to make."""
-    import torch
-    from f5_tts.model.utils import convert_char_to_pinyin  # type: ignore[import-not-found,unused-ignore]
-
-    knobs = given.options
-    assert isinstance(knobs, F5Options)
-    text = bytes(given.conditioning["transcript"]).decode() + given.text
-    with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        made, _ = network.sample(
-            cond=torch.from_numpy(given.conditioning["mels"])[None],
-            text=convert_char_to_pinyin([text]),
-            duration=frames,
-            steps=knobs.steps,
-            cfg_strength=knobs.guidance,
-            sway_sampling_coef=knobs.sway,
-            use_epss=knobs.pruned,
-            seed=given.seed,
-        )
-    return made[0, len(given.conditioning["mels"]) :]
-
-
-@pytest.mark.parametrize("number", range(8))
-def test_a_line_is_what_upstream_makes_of_the_same_noise(f5: F5, theirs: Any, folder: Path, number: int):
-    import torch
-
-    from models.engines.shims import stand_ins
-
-    with stand_ins():
-        from vocos import Vocos  # type: ignore[import-not-found,unused-ignore]
-
-    given = line(f5, number)
-    sound = alone(f5, given)
-    frames = len(given.conditioning["mels"]) + len(sound) // 256 + 1
-    mels = upstream_mels(theirs, given, frames)
-    vocos = Vocos.from_hparams(str(folder / "vocos" / "config.yaml")).eval()
-    vocos.load_state_dict(torch.load(folder / "vocos" / "pytorch_model.bin", weights_only=True))
-    expected = vocos.decode(mels.T[None])[0].numpy()
-    assert len(expected) == len(sound)
+    deck = F5Deck(Knowing(), f5._vocoder, f5._tokens, 1)  # type: ignore[arg-type,unused-ignore]
+    deck.admit(given)
+    sound = finish(deck)[given.id]
+    frames = len(sound) // 256 + 1
+    with torch.inference_mode():
+        expected = f5._vocoder.sound(torch.from_numpy(speech[:frames]))
     assert np.abs(sound - expected).max() < 1e-3
-
-
-def test_a_recordings_mel_frames_are_upstreams(f5: F5, theirs: Any):
-    import torch
-
-    sound, _ = reference(recording(3).samples, RATE)  # type: ignore[arg-type]
-    expected = theirs.mel_spec(torch.from_numpy(sound)[None])[0].T.numpy()
-    assert np.abs(f5.prepare(recording(3))["mels"] - expected).max() < 1e-3
-
-
-def test_the_first_release_is_read_with_the_habits_it_was_made_with(tmp_path: Path):
-    from safetensors.torch import load_file
-
-    habits = {"text_mask_padding": False, "pe_attn_head": 1}
-    folder = tiny_f5.make(tmp_path, **habits)
-    (folder / "F5TTS_v1_Base").rename(folder / "F5TTS_Base")
-    network = tiny_f5.upstream(tiny_f5.TINY, **habits)
-    held = load_file(folder / "F5TTS_Base" / "model_1250000.safetensors")
-    network.load_state_dict({name.removeprefix("ema_model."): tensor for name, tensor in held.items()})
-    f5 = F5.load(folder, "cpu", "")
-    given = line(f5, 0)
-    sound = alone(f5, given)
-    mels = upstream_mels(network, given, len(given.conditioning["mels"]) + len(sound) // 256 + 1)
-    assert np.abs(sound - f5._vocoder.sound(mels)).max() < 1e-3
+    assert np.abs(sound[: 4 * 256]).max() > 0.01
 
 
 # Voices
@@ -218,6 +203,12 @@ def test_a_recording_without_its_words_is_refused_with_what_to_give(f5: F5):
 def test_a_recording_of_another_length_is_refused_with_the_limits(f5: F5, seconds: float):
     with pytest.raises(Failure, match="1 to 20 s"):
         f5.prepare(recording(1, seconds))
+
+
+def test_a_voice_that_is_only_described_is_refused_with_what_to_give(f5: F5):
+    with pytest.raises(Failure, match="recording and the words") as error:
+        f5.prepare(Voice("deep", "design", "deep", description="A deep voice."))
+    assert (error.value.code, error.value.field) == ("voice_unusable", "voice")
 
 
 def test_a_voice_is_of_its_own_recording_and_of_nothing_before_it(f5: F5):
@@ -284,6 +275,14 @@ def test_no_more_come_aboard_than_there_is_room_for(f5: F5):
     deck.admit(line(f5, 0))
     with pytest.raises(NoRoom):
         deck.admit(line(f5, 1))
+
+
+def test_every_knob_is_heard(f5: F5):
+    plain = F5Options(steps=7)
+    sound = alone(f5, line(f5, 2, options=plain))
+    for name, value in {"steps": 3, "guidance": 0.0, "sway": None, "pruned": False}.items():
+        other = alone(f5, line(f5, 2, options=plain.model_copy(update={name: value})))
+        assert np.abs(other - sound).max() > 5e-3, name
 
 
 @pytest.mark.parametrize("knobs", [{"steps": 1}, {"guidance": -1}, {"sway": 2.0}, {"nfe": 7}])

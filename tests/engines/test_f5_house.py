@@ -1,20 +1,16 @@
 """F5-TTS through the whole house: random weights, in the layout of the real ones, and voices as callers bring them."""
 
 import base64
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from basics.events import Failed
-from basics.settings import Settings
-from operations import house as houses
 from operations.house import House
 from tests.engines import tiny_f5
-from tests.houses import answered, decoded, done, joined
+from tests.engines.housed import housed
+from tests.houses import answered, decoded, done, failed, joined
 from tests.voices.speaking import encoded
 
 pytestmark = [pytest.mark.engine, pytest.mark.environment("modern")]
@@ -32,19 +28,6 @@ def recording() -> str:
     return base64.b64encode(encoded((sound * 0.1).astype(np.float32))).decode()
 
 
-def opened(folder: Path, accepted: str = "cc-by-nc") -> House:
-    settings = {
-        "MODEL_GROUP": "cloning",
-        "MODEL": "f5-tts",
-        "DEVICE": "cpu",
-        "WEIGHTS_DIR": str(folder / "weights"),
-        "AUDIO_OUTPUT_DIR": str(folder / "out"),
-        "VOICES": str(folder / "voices"),
-        "ACCEPT_LICENSES": accepted,
-    }
-    return houses.open(Settings.read(settings))
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("house")
@@ -54,14 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def house(folder: Path) -> AsyncIterator[House]:
-    house = opened(folder)
-    yield house
-    await house.close()
-
-
-async def refused(house: House, asked: dict[str, Any]) -> dict[str, Any]:
-    (failed,) = [event for event in await answered(house, asked) if isinstance(event, Failed)]
-    return {"code": failed.error.code, "message": failed.error.message}
+    async with housed(folder, "f5-tts", "cc-by-nc") as house:
+        yield house
 
 
 async def test_without_a_voice_it_speaks_in_its_own(house: House) -> None:
@@ -89,16 +66,13 @@ async def test_a_reference_in_the_job_brings_its_words_along(house: House) -> No
 
 
 async def test_a_reference_without_its_words_is_refused(house: House) -> None:
-    error = await refused(house, {"text": "Good evening.", "voice": {"reference": recording()}})
-    assert error["code"] == "voice_unusable"
-    assert "what is said" in error["message"]
+    event = await failed(house, {"text": "Good evening.", "voice": {"reference": recording()}})
+    assert event.error.code == "voice_unusable"
+    assert "what is said" in event.error.message
 
 
 async def test_without_the_licences_word_it_does_not_load(folder: Path) -> None:
-    house = opened(folder, accepted="")
-    try:
-        error = await refused(house, {"text": "Good evening.", "model": "f5-tts"})
-    finally:
-        await house.close()
-    assert error["code"] == "licence_not_accepted"
-    assert "cc-by-nc" in json.dumps(error)
+    async with housed(folder, "f5-tts") as house:
+        event = await failed(house, {"text": "Good evening."})
+    assert event.error.code == "licence_not_accepted"
+    assert "cc-by-nc" in event.error.message + (event.error.hint or "")

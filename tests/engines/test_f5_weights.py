@@ -38,9 +38,11 @@ def refused(*_, **__):
 socket.socket.connect = socket.getaddrinfo = refused
 from pathlib import Path
 from models.engines.f5 import F5
+from tests.engines.f5_lines import alone, line
 from voices.voice import Voice
 engine = F5.load(Path({str(folder)!r}), "cpu", "")
-print(len(engine.prepare(Voice("heart", "preset", "h"))["mels"]))
+voice = engine.prepare(Voice("heart", "preset", "h"))
+print(len(voice["mels"]), len(alone(engine, line(engine, 1, conditioning=voice))))
 """
     held = [folder, *folder.rglob("*")]
     for path in held:
@@ -55,7 +57,8 @@ print(len(engine.prepare(Voice("heart", "preset", "h"))["mels"]))
             text=True,
         )
         assert done.returncode == 0, done.stderr[-2000:]
-        assert int(done.stdout) > 100
+        frames, samples = map(int, done.stdout.split())
+        assert (frames > 100, samples > 10_000) == (True, True)
         assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == {
             path: time for path, time in before.items() if path != folder
         }
@@ -102,11 +105,17 @@ def test_a_file_that_is_missing_is_named_with_what_fetches_it(folder: Path, tmp_
 
 
 @pytest.mark.parametrize(
-    "broken", ["F5TTS_v1_Base/model_1250000.safetensors", "vocos/pytorch_model.bin", "vocos/config.yaml"]
+    "broken",
+    [
+        "F5TTS_v1_Base/model_1250000.safetensors",
+        "F5TTS_v1_Base/vocab.txt",
+        "vocos/pytorch_model.bin",
+        "vocos/config.yaml",
+    ],
 )
 def test_a_damaged_file_is_no_traceback(folder: Path, tmp_path: Path, broken: str):
     place = copied(folder, tmp_path)
-    (place / broken).write_bytes(b"nothing of the kind")
+    (place / broken).write_bytes(b"nothing of the kind\xff")
     with pytest.raises(Failure, match="weights_missing") as error:
         F5.load(place, "cpu", "")
     assert str(tmp_path) not in error.value.message
@@ -170,6 +179,23 @@ def test_a_checkpoint_that_would_run_code_is_refused(folder: Path, tmp_path: Pat
     with pytest.raises(Failure, match="weights_missing"):
         F5.load(place, "cpu", "")
     assert not (tmp_path / "exploded").exists()
+
+
+def test_a_checkpoint_that_holds_no_names_is_refused(folder: Path, tmp_path: Path):
+    import torch
+
+    place = copied(folder, tmp_path)
+    (place / "F5TTS_v1_Base" / "model_1250000.safetensors").unlink()
+    torch.save([torch.zeros(2)], place / "model_last.pt")
+    with pytest.raises(Failure, match="cannot be read") as error:
+        F5.load(place, "cpu", "")
+    assert error.value.code == "weights_missing"
+
+
+def test_a_card_that_is_not_there_is_misconfigured(folder: Path):
+    with pytest.raises(Failure, match="DEVICE=cpu") as error:
+        F5.load(folder, "cuda:0", "")
+    assert error.value.code == "misconfigured"
 
 
 def test_the_newest_of_several_checkpoints_is_taken(tmp_path: Path):

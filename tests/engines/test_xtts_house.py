@@ -1,7 +1,6 @@
 """XTTS v2 through the whole house: random weights, in the layout of the real ones, and voices as callers bring them."""
 
 import base64
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,12 +8,10 @@ import numpy as np
 import pytest
 
 from basics.audio import as_mono
-from basics.events import Failed
-from basics.settings import Settings
-from operations import house as houses
 from operations.house import House
 from tests.engines import tiny_xtts
-from tests.houses import answered, decoded, done, joined
+from tests.engines.housed import housed
+from tests.houses import answered, decoded, done, failed, joined
 from tests.voices.speaking import encoded
 
 pytestmark = [
@@ -35,19 +32,6 @@ ONE = "The harbour was quiet when the first boats came in, and nobody spoke."
 OTHER = "We will be there in a minute, unless the bridge is closed again."
 
 
-def opened(folder: Path, accepted: str = "cpml") -> House:
-    settings = {
-        "MODEL_GROUP": "cloning",
-        "MODEL": "xtts-v2",
-        "DEVICE": "cpu",
-        "WEIGHTS_DIR": str(folder / "weights"),
-        "AUDIO_OUTPUT_DIR": str(folder / "out"),
-        "VOICES": str(folder / "voices"),
-        "ACCEPT_LICENSES": accepted,
-    }
-    return houses.open(Settings.read(settings))
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("house")
@@ -57,9 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def house(folder: Path) -> AsyncIterator[House]:
-    house = opened(folder)
-    yield house
-    await house.close()
+    async with housed(folder, "xtts-v2", "cpml") as house:
+        yield house
 
 
 async def test_without_a_voice_it_speaks_in_upstreams_first(house: House) -> None:
@@ -103,24 +86,13 @@ async def test_a_long_text_is_cut_as_short_as_its_language_wants(house: House) -
 
 
 async def test_knobs_of_beams_are_refused_by_name(house: House) -> None:
-    (failed,) = [
-        event
-        for event in await answered(house, {"text": "Good evening.", "params": {"length_penalty": 1.0}})
-        if isinstance(event, Failed)
-    ]
-    assert failed.error.code == "invalid_input"
-    assert "length_penalty" in json.dumps([failed.error.message, failed.error.field])
+    event = await failed(house, {"text": "Good evening.", "params": {"length_penalty": 1.0}})
+    assert event.error.code == "invalid_input"
+    assert "length_penalty" in f"{event.error.message} {event.error.field}"
 
 
 async def test_without_the_licences_word_it_does_not_load(folder: Path) -> None:
-    house = opened(folder, accepted="")
-    try:
-        (failed,) = [
-            event
-            for event in await answered(house, {"text": "Good evening.", "model": "xtts-v2"})
-            if isinstance(event, Failed)
-        ]
-    finally:
-        await house.close()
-    assert failed.error.code == "licence_not_accepted"
-    assert "cpml" in failed.error.message
+    async with housed(folder, "xtts-v2") as house:
+        event = await failed(house, {"text": "Good evening."})
+    assert event.error.code == "licence_not_accepted"
+    assert "cpml" in event.error.message

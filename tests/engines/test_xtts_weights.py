@@ -178,6 +178,12 @@ def test_voices_of_another_shape_are_refused(folder: Path, parts: dict[str, Any]
         Xtts.load(folder, "cpu", "").prepare(preset())
 
 
+def test_a_card_that_is_not_there_is_misconfigured(whole: Path) -> None:
+    with pytest.raises(Failure, match="DEVICE=cpu") as error:
+        Xtts.load(whole, "cuda:0", "")
+    assert error.value.code == "misconfigured"
+
+
 def test_a_precision_that_it_does_not_come_in_is_refused(folder: Path) -> None:
     with pytest.raises(Failure, match="fp32, fp16, bf16") as error:
         Xtts.load(folder, "cpu", "int8")
