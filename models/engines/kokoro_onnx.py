@@ -66,8 +66,6 @@ class KokoroOnnx(Engine):
         model = _first(weights, [FILES[_precision(dtype)]] if dtype else list(FILES.values()), "model")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = _cores()
-        # Threads that wait actively take the cores from whoever masters and encodes meanwhile.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers = _providers(onnxruntime, device)
         faults = onnxruntime.capi.onnxruntime_pybind11_state
         try:
