@@ -214,14 +214,21 @@ class Runner:
         try:
             self._deck.admit(berth.line)
             berth.aboard = True
-        except NoRoom:
+        except Exception as error:  # noqa: BLE001 the deck's door: it ends this line only
+            self._deck.drop(berth.line.id)
+            self._turn_away(berth, error)
+
+    def _turn_away(self, berth: Berth, error: Exception) -> None:
+        """Who does not fit beside others waits until one of them has gone."""
+        if isinstance(error, NoRoom) or is_full(error):
             if not self._berths.aboard:
                 self._fail(berth, Failure("out_of_memory", f"{self._card.id} has no room for one such line."))
-        except Failure as error:
-            self._fail(berth, error)
-        except Exception as error:  # noqa: BLE001 the deck's door: it ends this line only
+            elif is_full(error):
+                self._shrink(self._rows, self._berths.aboard)
+            return
+        if not isinstance(error, Failure):
             log.error("admit_failed model=%s %s", self._card.id, place(error))
-            self._fail(berth, _fault())
+        self._fail(berth, _seen(error))
 
     def _hand_on(self) -> None:
         """New text goes to the live lines that will soon need it, or have nothing left to do."""
@@ -266,9 +273,8 @@ class Runner:
 
     def _run_fewer(self, turn: Turn) -> Ran:
         """Half the rows, and half the room for the next minutes, get one more try."""
-        self._rows = self._deck.room = max(1, len(turn.work) // 2)
-        self._shrunk = self._clock.now()
-        log.warning("room_shrunk model=%s stage=%s rows=%d", self._card.id, turn.stage, self._rows)
+        rows = max(1, len(turn.work) // 2)
+        self._shrink(rows, rows)
         work = turn.work[: self._rows]
         try:
             return self._timed(work)
@@ -278,6 +284,11 @@ class Runner:
             lost = self._lose(work, error, Failure("out_of_memory", "The memory is full, even for fewer rows."))
             self._on_full()
             return lost
+
+    def _shrink(self, rows: int, room: int) -> None:
+        self._rows, self._deck.room = rows, room
+        self._shrunk = self._clock.now()
+        log.warning("room_shrunk model=%s rows=%d room=%d", self._card.id, rows, room)
 
     def _regrow(self) -> None:
         """What was too much once may fit again, when a neighbour on the card has gone or a line was the longest."""

@@ -73,6 +73,10 @@ class ChatterboxDeck:
     def admit(self, line: Line) -> None:
         if len(self._lines) >= self.room:
             raise NoRoom
+        with fitting(f"{self._card.id} has no memory for one more line."):
+            self._lines[line.id] = self._boarded(line)
+
+    def _boarded(self, line: Line) -> "_Aboard":
         wish = self._wish(line)
         row = self._parts.sound.begin(line.conditioning, line.seed, wish.sound)
         if line.source is None:
@@ -80,7 +84,7 @@ class ChatterboxDeck:
             row.surplus = self._parts.thinker.kind.surplus
         else:
             signs = max(1, round(len(line.source) / self._card.rate * TOKENS_A_SECOND))
-        self._lines[line.id] = _Aboard(line, row, signs)
+        return _Aboard(line, row, signs)
 
     @property
     def bytes(self) -> int:

@@ -63,12 +63,16 @@ class XttsDeck:
     def admit(self, line: Line) -> None:
         if len(self._lines) >= self.room:
             raise NoRoom
+        with fitting(f"{self._card.id} has no memory for one more line."):
+            self._lines[line.id] = self._boarded(line)
+
+    def _boarded(self, line: Line) -> "_Aboard":
         ids = self._parts.reader.ids(line.text, line.language)
         aboard = _Aboard(line, self._parts.sound.begin(line.conditioning, line.speed), len(ids))
         limit = max(1, min(self._parts.thinker.habits.tokens, int(line.longest * aboard.pace)))
         knobs = self._knobs(line)
         self._parts.thinker.join(self._decoder, line.id, ids, line.conditioning, knobs, line.seed, limit)
-        self._lines[line.id] = aboard
+        return aboard
 
     def feed(self, line: str, text: str, last: bool) -> None:
         raise Failure("not_supported", f"{self._card.id} does not take text piece by piece.")

@@ -31,7 +31,19 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"),
 ]
 
-LARGE = {"linear", "matmul", "conv1d", "conv2d", "conv_transpose1d", "stft", "istft", "scaled_dot_product_attention"}
+LARGE = {
+    "linear",
+    "_linear_pointwise",
+    "matmul",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "stft",
+    "istft",
+    "scaled_dot_product_attention",
+}
+TAKEN = {"from_numpy", "as_tensor", "tensor", "to", "cat", "__getitem__", "embedding", "stack", "view", "__setitem__"}
+"""Of which a line that comes aboard needs at least one."""
 LOADS: dict[str, tuple[type[Engine], Callable[[Path], Path]]] = {
     "f5": (F5, tiny_f5.make),
     "xtts": (Xtts, lambda place: tiny_xtts.make(place, frames=20)),
@@ -177,3 +189,20 @@ def test_a_recording_that_cannot_be_heard_for_want_of_memory_may_be_sent_again(e
         engine.prepare(voice)
     assert (error.value.code, error.value.retryable) == ("out_of_memory", True)
     assert engine.prepare(voice)
+
+
+def test_a_line_that_cannot_be_taken_aboard_for_want_of_memory_may_come_later(engine: Engine) -> None:
+    lines = two(engine)
+    deck = engine.open(len(lines))
+    if isinstance(engine, F5):
+        return  # its lines come aboard on the processor
+    for each in lines:
+        with Full(0, TAKEN), pytest.raises(Failure) as error:
+            deck.admit(each)
+        assert (error.value.code, error.value.retryable) == ("out_of_memory", True)
+        deck.drop(each.id)
+        deck.admit(each)
+    pieces = list[Piece]()
+    while deck.ready():
+        pieces += deck.run(turn(deck))
+    assert all(sound.size for sound in sounds(pieces, lines))

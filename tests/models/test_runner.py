@@ -221,6 +221,30 @@ def test_a_deck_without_room_for_one_line_says_so_instead_of_waiting_for_ever() 
     assert [error.code for error in ear.errors] == ["out_of_memory"]
 
 
+@pytest.mark.parametrize("full", [MemoryError(), Failure("out_of_memory", "No memory for one more line.")])
+def test_a_line_without_memory_beside_others_waits_until_one_of_them_has_gone(full: Exception) -> None:
+    stage = Stage()
+    first, second = stage.ear("file"), stage.ear("file")
+    stage.speaks(first, line("first", 3.0))
+    stage.runner.step()
+    stage.breaks["admit"].append(full)
+    stage.speaks(second, line("second", 3.0))
+    stage.runner.step()
+    assert (stage.runner.numbers.aboard, stage.runner.numbers.waiting, stage.runner.numbers.room) == (1, 1, 1)
+    stage.until_idle()
+    assert not first.errors + second.errors
+    assert first.seconds == second.seconds == pytest.approx(3.0, abs=0.1)
+
+
+def test_a_line_without_memory_that_is_alone_is_told_so() -> None:
+    stage = Stage()
+    stage.breaks["admit"].append(MemoryError())
+    ear = stage.ear()
+    stage.speaks(ear, line("a"))
+    stage.until_idle()
+    assert [(error.code, error.retryable) for error in ear.errors] == [("out_of_memory", True)]
+
+
 def test_two_lines_of_one_name_do_not_mix() -> None:
     rehearsal = Rehearsal()
     first, second = rehearsal.ear("file"), rehearsal.ear("file")
