@@ -150,7 +150,8 @@ class Runner:
     @property
     def admits(self) -> bool:
         """From any thread: whether one more stream would be carried now, as of the turn that runs."""
-        return self._welcomes and not self._berths.arriving
+        deserted = all(berth.left for berth in self._berths)
+        return (self._welcomes or deserted) and not self._berths.arriving
 
     @property
     def waits(self) -> bool:

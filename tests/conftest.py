@@ -18,7 +18,10 @@ from tests.store.postgres import Postgres
 from tests.store.seaweed import Seaweed, running
 
 NEED = {
-    "torch": ("engines/test_chatterbox*", "engines/test_xtts*", "models/runtime/test_*"),
+    "torch": (
+        *(f"engines/test_{name}" for name in ("chatterbox*", "f5.py", "f5_upstream.py", "memory.py", "xtts*")),
+        "models/runtime/test_*",
+    ),
     "openai": ("clients/test_*", "server/test_*"),
 }
 """Files that only an environment with the package can read: the first are engines' tests, the others have none."""

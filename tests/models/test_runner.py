@@ -355,6 +355,18 @@ def test_one_more_stream_is_welcome_only_where_it_would_be_carried() -> None:
     assert max(ear.gap for ear in ears) < 0.02
 
 
+def test_a_stream_is_welcome_as_soon_as_everybody_else_has_left_and_before_the_deck_looks() -> None:
+    rehearsal = Rehearsal(rows=4)
+    berths = [rehearsal.speaks(rehearsal.ear(), line(str(number), 8.0)) for number in range(40)]
+    for _ in range(3):
+        rehearsal.runner.step()
+    for berth in berths[1:]:
+        rehearsal.runner.leave(berth)
+    assert not rehearsal.runner.admits
+    rehearsal.runner.leave(berths[0])
+    assert rehearsal.runner.admits
+
+
 def test_abandoning_tells_everybody_once_and_gives_out_nothing_afterwards() -> None:
     rehearsal = Rehearsal(Score(stages=STAGES, costs=COSTS, room=1))
     ears = [rehearsal.ear() for _ in range(3)]
