@@ -19,6 +19,7 @@ import numpy as np
 from basics.audio import Samples
 from bench.borders import Line, area, louder, missing
 from bench.pairs import table
+from bench.tokens import agreed, said
 
 TOKENS, LINES = 120, 24
 TOKENS_FULL, LINES_FULL = 88, 2
@@ -38,7 +39,7 @@ def main(full: bool = False) -> str:
         size = (LINES_FULL, TOKENS_FULL) if full else (8, TOKENS)
         spectra = [row for name in ("english", "turbo") for row in _spectra(folder, name, *size)]
         thinks, asked = folder / "english" / tiny_chatterbox.THINKS["english"], (2, 60) if full else (8, 200)
-        thoughts = [_thoughts(thinks, dtype, *asked) for dtype in NARROWER]
+        thoughts = _agreements(thinks, *asked)
         sound = _sound(folder / "english" / tiny_chatterbox.SINGS["english"], "fp32")
         lines = [] if full else [_streamed(sound, seed) for seed in range(2 * LINES)]
         told, marks = ([], []) if full else (_borders(lines), _marks(lines))
@@ -89,8 +90,17 @@ def _changes(mels: Sequence[Any], ends: Sequence[int]) -> tuple[float, float]:
     return float(steps[:, at].mean()), float(steps[:, ~at].mean())
 
 
-def _thoughts(file: Path, narrower: str, lines: int, most: int) -> list[str]:
+def _agreements(file: Path, lines: int, most: int) -> list[list[str]]:
     """T3's likeliest tokens in less precision beside fp32's, until they part."""
+    exact, rows = _thoughts(file, "fp32", lines, most), []
+    for narrower in NARROWER:
+        until = agreed(exact, _thoughts(file, narrower, lines, most))
+        told = f"{np.median(until):.0f} of {most} until the first other (least {min(until)}, most {max(until)})"
+        rows.append([narrower, told])
+    return rows
+
+
+def _thoughts(file: Path, dtype: str, lines: int, most: int) -> list[list[int]]:
     import torch  # type: ignore[import-not-found,unused-ignore]
 
     from models.engines.chatterbox_t3 import ENGLISH, Style, Thinker
@@ -98,22 +108,12 @@ def _thoughts(file: Path, narrower: str, lines: int, most: int) -> list[str]:
 
     kept = torch.load(file.with_name("conds.pt"), weights_only=True)["t3"]
     voice = {f"t3.{name}": each.numpy() for name, each in kept.items() if each is not None}
-    said = []
-    for dtype in ("fp32", narrower):
-        thinker, found = Thinker.load(file, "cpu", dtype, ENGLISH), []
-        for seed in range(lines):
-            decoder, ids = thinker.decoder(1), [255, *(3 + (7 * seed + place) % 90 for place in range(20)), 0]
-            thinker.join(decoder, "a", ids, voice, Style(), Knobs(0.0, penalty=1.2), 1, most)
-            found.append([*decoder.prefill(["a"])["a"].tokens[:, 0], *decoder.decode({"a": most})["a"].tokens[:, 0]])
-        said.append(found)
-    until = [_same(one, other) for one, other in zip(*said, strict=True)]
-    told = f"{np.median(until):.0f} of {most} until the first other (least {min(until)}, most {max(until)})"
-    return [narrower, told]
-
-
-def _same(one: Sequence[int], other: Sequence[int]) -> int:
-    pairs = zip(one, other, strict=False)
-    return next((at for at, (mine, theirs) in enumerate(pairs) if mine != theirs), min(len(one), len(other)))
+    thinker, found = Thinker.load(file, "cpu", dtype, ENGLISH), []
+    for seed in range(lines):
+        decoder, ids = thinker.decoder(1), [255, *(3 + (7 * seed + place) % 90 for place in range(20)), 0]
+        thinker.join(decoder, "a", ids, voice, Style(), Knobs(0.0, penalty=1.2), 1, most)
+        found.append(said(decoder, "a", most))
+    return found
 
 
 def _borders(lines: Sequence[Line]) -> list[list[str]]:

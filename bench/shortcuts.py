@@ -7,13 +7,13 @@ to. What random networks say of how it sounds is nothing, so there is no DNSMOS 
 
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.pairs import table
+from bench.tokens import agreed, said
 from models.engine import Line
 from models.engines.f5 import F5Options
 
@@ -82,10 +82,10 @@ def _xtts(folder: Path, full: bool) -> list[list[str]]:
 
     most = TOKENS_FULL if full else TOKENS
     tiny_xtts.make(folder, full=full, frames=2 * most)
-    said = {dtype: _thoughts(Xtts.load(folder, "cpu", dtype), most, full) for dtype in ("fp32", *HALF)}
+    spoken = {dtype: _thoughts(Xtts.load(folder, "cpu", dtype), most, full) for dtype in ("fp32", *HALF)}
     rows = []
     for half in HALF:
-        until = [_same(one, other) for one, other in zip(said["fp32"], said[half], strict=True)]
+        until = agreed(spoken["fp32"], spoken[half])
         rows.append([half, f"{np.median(until):.0f} of {most} (least {min(until)}, most {max(until)})"])
     return rows
 
@@ -100,13 +100,8 @@ def _thoughts(engine: Any, most: int, full: bool) -> list[list[int]]:
         decoder, voice = parts.thinker.decoder(1), engine.prepare(recording(number))
         knobs = Knobs(0.0, penalty=10.0)
         parts.thinker.join(decoder, "a", parts.reader.ids(TEXTS[number], "en"), voice, knobs, 1, most)
-        lines.append([*decoder.prefill(["a"])["a"].tokens[:, 0], *decoder.decode({"a": most})["a"].tokens[:, 0]])
+        lines.append(said(decoder, "a", most))
     return lines
-
-
-def _same(one: Sequence[int], other: Sequence[int]) -> int:
-    pairs = zip(one, other, strict=False)
-    return next((at for at, (mine, theirs) in enumerate(pairs) if mine != theirs), min(len(one), len(other)))
 
 
 if __name__ == "__main__":

@@ -89,6 +89,13 @@ def alone(engine: Chatterbox, given: Line, sizes: Sequence[int] = (10_000,)) -> 
     return sound_of(run(deck, sizes), given.id)
 
 
+def together(engine: Chatterbox, lines: Sequence[Line]) -> list[Piece]:
+    deck = engine.open(len(lines))
+    for each in lines:
+        deck.admit(each)
+    return run(deck)
+
+
 def alike(one: Samples, other: Samples) -> bool:
     return len(one) == len(other) and bool(np.allclose(one, other, rtol=0, atol=1e-3))
 

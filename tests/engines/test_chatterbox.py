@@ -32,6 +32,7 @@ from tests.engines.chatterbox_lines import (
     recording,
     run,
     sound_of,
+    together,
     turn,
     with_knobs,
 )
@@ -61,10 +62,7 @@ def english(weights: Path) -> Chatterbox:
 
 def test_eight_ragged_lines_sound_as_each_does_alone(engine: Chatterbox) -> None:
     lines = eight(engine)
-    deck = engine.open(8)
-    for each in lines:
-        deck.admit(each)
-    pieces = run(deck)
+    pieces = together(engine, lines)
     for each in lines:
         assert alike(sound_of(pieces, each.id), alone(engine, each)), each.id
     assert len({len(sound_of(pieces, each.id)) for each in lines}) > 1

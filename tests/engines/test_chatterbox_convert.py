@@ -15,7 +15,7 @@ from basics.audio import Samples, as_mono
 from models.engines.chatterbox import Chatterbox
 from operations.house import House
 from tests.engines import tiny_chatterbox
-from tests.engines.chatterbox_lines import alike, alone, line, recording, run, sound_of
+from tests.engines.chatterbox_lines import alike, alone, line, recording, sound_of, together
 from tests.engines.housed import housed
 from tests.engines.test_chatterbox_sound import drawing
 from tests.houses import answered, decoded, done, failed, joined
@@ -96,10 +96,7 @@ def test_recordings_and_texts_sound_together_as_each_does_alone(engine: Chatterb
         )
         for number in range(8)
     ]
-    deck = engine.open(8)
-    for each in lines:
-        deck.admit(each)
-    pieces = run(deck)
+    pieces = together(engine, lines)
     for each in lines:
         assert alike(sound_of(pieces, each.id), alone(engine, each)), each.id
 
