@@ -5,7 +5,7 @@ at most 510 phonemes at a time, which upstream splits and joins.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from zipfile import BadZipFile
@@ -34,6 +34,7 @@ HEADROOM = 0.7
 LOUDNESS = {"jf_alpha": -23.1, "jf_gongitsune": -24.0, "jf_nezumi": -24.0, "jf_tebukuro": -24.0, "jm_kumo": -23.3}
 """LUFS with `HEADROOM`, measured on English by the int8 file; the other voices were not at hand."""
 STYLE = (510, 1, 256)
+CPU = ["CPUExecutionProvider"]
 
 
 class KokoroOnnx(Engine):
@@ -62,17 +63,25 @@ class KokoroOnnx(Engine):
         import onnxruntime  # type: ignore[import-untyped]
         from kokoro_onnx import Kokoro as Network
 
+        from models.engines.convolutions import as_products
+
         voices = _first(weights, VOICES, "voices")
         model = _first(weights, [FILES[_precision(dtype)]] if dtype else list(FILES.values()), "model")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = _cores()
         providers = _providers(onnxruntime, device)
+        rewritten = model.name == FILES["int8"] and providers == CPU
+        # Buffers are shared by the arena all the same, and a plan for thousands of them takes seconds.
+        options.enable_mem_reuse = not rewritten
         faults = onnxruntime.capi.onnxruntime_pybind11_state
         try:
             styles = _styles(voices)
-            session = onnxruntime.InferenceSession(str(model), options, providers=providers)
+            network = as_products(model) if rewritten else str(model)
+            session = onnxruntime.InferenceSession(network, options, providers=providers)
         except (faults.Fail, faults.InvalidProtobuf, faults.InvalidGraph, OSError, ValueError, BadZipFile) as error:
             raise Failure("weights_missing", "kokoro's files are damaged; delete and fetch them again.") from error
+        # Upstream asks a session for its file, which one that was made from memory does not know.
+        session._model_path = str(model)
         return cls(Network.from_session(session, str(voices)), styles)
 
     def prepare(self, voice: Voice) -> Conditioning:
@@ -131,9 +140,9 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _providers(onnxruntime: Any, device: str) -> list[str | tuple[str, dict[str, int]]]:
+def _providers(onnxruntime: Any, device: str) -> Sequence[str | tuple[str, dict[str, int]]]:
     if not device.startswith("cuda"):
-        return ["CPUExecutionProvider"]
+        return CPU
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         raise Failure("misconfigured", "DEVICE: this image's ONNX Runtime has no CUDA; set DEVICE=cpu.")
     number = int(device.partition(":")[2] or 0)

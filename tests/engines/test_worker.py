@@ -8,7 +8,7 @@ from basics.settings import Settings
 from operations import house as houses
 from tests.engines import weights
 from tests.engines.bare import corpus_error, misheard
-from tests.engines.recogniser import SENTENCES
+from tests.engines.recogniser import SENTENCES, transcribe, wer
 from tests.houses import answered, decoded, done, joined
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -46,6 +46,8 @@ async def test_kokoro_speaks_blends_and_streams_through_the_worker(tmp_path: Pat
     sound, rate = decoded(file.data or b"")
     assert 0.8 < sound.size / rate < 4
     stream, stream_rate = decoded(streamed)
-    assert stream.size / stream_rate == pytest.approx(sound.size / rate, abs=0.15)
+    # On a slow device a first line ends before a phrase, which takes a breath, and a Japanese voice is hard to hear.
+    assert -0.15 <= stream.size / stream_rate - sound.size / rate <= 0.7
+    assert wer(asked["text"], transcribe(stream, stream_rate)) <= 0.35
     assert blend.answer["voice"] == "jf_alpha(0.5)+jm_kumo(0.5)"
     assert blend.data != file.data
