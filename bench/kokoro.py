@@ -10,7 +10,8 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -22,6 +23,7 @@ import numpy as np
 from basics.events import Audio, Failed
 from basics.settings import Settings
 from bench.pairs import table
+from bench.playback import Playback
 from operations import house as houses
 from operations.answer import answer
 from operations.house import House
@@ -34,7 +36,7 @@ VOICE, NAMED, RATE = "jf_alpha", "af_heart", 24_000
 REQUESTS = (1, 4, 8, 16)
 ROUNDS = 3
 
-Ask = Callable[[], Awaitable[tuple[float, float]]]
+Ask = Callable[[], Awaitable[Playback]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +45,31 @@ class Round:
     """Median over the requests."""
     pace: float
     """Seconds of sound a second, all requests together."""
+    gap: float
+    """The longest silence that any of them heard, in seconds."""
 
 
 async def together(ask: Ask, requests: int) -> Round:
     began = time.perf_counter()
     heard = await asyncio.gather(*(ask() for _ in range(requests)))
     seconds = time.perf_counter() - began
-    return Round(median(first for first, _ in heard), sum(sound for _, sound in heard) / seconds)
+    firsts = [each.first for each in heard if each.first is not None]
+    return Round(median(firsts), sum(each.seconds for each in heard) / seconds, max(each.gap for each in heard))
 
 
-async def ours(house: House) -> tuple[float, float]:
-    began = time.perf_counter()
-    first, sound = 0.0, 0
+async def ours(house: House) -> Playback:
+    playback = Playback(time.perf_counter())
     asked = {"text": TEXT, "voice": VOICE, "language": "en-us", "delivery": "stream", "format": "pcm", "cache": False}
     async for event in answer(Job("bench", asked), house):
         if isinstance(event, Failed):
             raise event.error
         if isinstance(event, Audio):
-            first = first or time.perf_counter() - began
-            sound += len(event.data)
-    return first, sound / 2 / RATE
+            playback.hear(len(event.data) / 2 / RATE, time.perf_counter())
+    return playback
 
 
-async def theirs(session: aiohttp.ClientSession, url: str) -> tuple[float, float]:
-    began = time.perf_counter()
-    first, sound = 0.0, 0
+async def theirs(session: aiohttp.ClientSession, url: str) -> Playback:
+    playback = Playback(time.perf_counter())
     asked = {
         "model": "kokoro",
         "input": TEXT,
@@ -79,9 +81,8 @@ async def theirs(session: aiohttp.ClientSession, url: str) -> tuple[float, float
     async with session.post(f"{url}/v1/audio/speech", json=asked) as response:
         response.raise_for_status()
         async for part in response.content.iter_any():
-            first = first or time.perf_counter() - began
-            sound += len(part)
-    return first, sound / 2 / RATE
+            playback.hear(len(part) / 2 / RATE, time.perf_counter())
+    return playback
 
 
 async def compared(command: str, requests: Sequence[int] = REQUESTS) -> str:
@@ -94,20 +95,29 @@ async def compared(command: str, requests: Sequence[int] = REQUESTS) -> str:
         # It refuses to let a Japanese voice speak English, so it knows the same voice by an English name.
         with np.load(files / "voices-v1.0.bin") as held:
             np.savez(Path(folder) / "voices.npz", **{NAMED: held[VOICE]})
-        variables = clean() | _settings(files, Path(folder), port)
-        server = await asyncio.create_subprocess_exec(command, env=variables, stdout=DEVNULL, stderr=DEVNULL)
         environment = {"MODEL": "kokoro", "WEIGHTS_DIR": folder, "AUDIO_OUTPUT_DIR": folder, "VOICES": folder}
         house = houses.open(Settings.read(environment))
         try:
+            # Before theirs is there: the first words tell how fast this machine is.
             await house.manager.warm("kokoro")
-            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(600)) as session:
-                url = f"http://127.0.0.1:{port}"
-                await _ready(session, url)
-                return await _rows(lambda: ours(house), lambda: theirs(session, url), requests)
+            async with served(command, clean() | _settings(files, Path(folder), port), port) as other:
+                return await _rows(lambda: ours(house), other, requests)
         finally:
-            server.terminate()
-            await server.wait()
             await house.close()
+
+
+@asynccontextmanager
+async def served(command: str, variables: dict[str, str], port: int) -> AsyncIterator[Ask]:
+    """Theirs, in a process of its own."""
+    server = await asyncio.create_subprocess_exec(command, env=variables, stdout=DEVNULL, stderr=DEVNULL)
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(600)) as session:
+            url = f"http://127.0.0.1:{port}"
+            await _ready(session, url)
+            yield lambda: theirs(session, url)
+    finally:
+        server.terminate()
+        await server.wait()
 
 
 async def _rows(own: Ask, other: Ask, counts: Sequence[int]) -> str:
@@ -116,10 +126,21 @@ async def _rows(own: Ask, other: Ask, counts: Sequence[int]) -> str:
         pairs = [(await together(own, requests), await together(other, requests)) for _ in range(ROUNDS)]
         firsts = [median(pair[side].first for pair in pairs) for side in (0, 1)]
         paces = [median(pair[side].pace for pair in pairs) for side in (0, 1)]
-        figures = [*firsts, firsts[0] / firsts[1], *paces, paces[0] / paces[1]]
+        gaps = [max(pair[side].gap for pair in pairs) for side in (0, 1)]
+        figures = [*firsts, firsts[0] / firsts[1], *paces, paces[0] / paces[1], *gaps]
         rows.append([str(requests), *(f"{figure:.2f}" for figure in figures)])
         print(rows[-1], file=sys.stderr, flush=True)
-    heads = ["requests", "first audio, s", "theirs", "ratio", "sound a second", "theirs", "ratio"]
+    heads = [
+        "requests",
+        "first audio, s",
+        "theirs",
+        "ratio",
+        "sound a second",
+        "theirs",
+        "ratio",
+        "longest gap, s",
+        "theirs",
+    ]
     return table(heads, rows)
 
 

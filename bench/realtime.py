@@ -13,11 +13,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from basics.events import Audio, Failed
 from basics.settings import Settings
 from bench.pairs import table
+from bench.playback import Playback
 from bench.stage import GAP_SECONDS
 from operations import house as houses
 from operations.answer import answer
@@ -42,18 +42,8 @@ SECONDS = 20.0
 LATE_SECONDS, BEAT_SECONDS = 0.005, 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    first: float
-    """Seconds until the first sound."""
-    gap: float
-    """The longest silence after it, in seconds."""
-    seconds: float
-
-
-async def one(house: House, asked: dict[str, str], number: str) -> Heard:
-    began = time.monotonic()
-    started, given, gap = 0.0, 0.0, 0.0
+async def one(house: House, asked: dict[str, str], number: str) -> Playback:
+    playback = Playback(time.monotonic())
     job = Job(number, {"text": TEXT, "delivery": "stream", "format": "pcm", "cache": False} | asked)
     async with aclosing(answer(job, house)) as events:
         async for event in events:
@@ -61,18 +51,12 @@ async def one(house: House, asked: dict[str, str], number: str) -> Heard:
                 raise event.error
             if not isinstance(event, Audio):
                 continue
-            now = time.monotonic()
-            started = started or now
-            dry = now - started - given
-            if dry > 0:
-                gap, started = max(gap, dry), started + dry
-            given += event.duration
-    end = started + given
-    await asyncio.sleep(max(0.0, end - time.monotonic()))
-    return Heard(started - began, gap, given)
+            playback.hear(event.duration, time.monotonic())
+    await asyncio.sleep(max(0.0, playback.end - time.monotonic()))
+    return playback
 
 
-async def client(house: House, asked: dict[str, str], name: str, until: float, into: list[Heard]) -> None:
+async def client(house: House, asked: dict[str, str], name: str, until: float, into: list[Playback]) -> None:
     number = 0
     while time.monotonic() < until:
         number += 1
@@ -87,8 +71,8 @@ async def beat(worst: list[float]) -> None:
         worst[0] = max(worst[0], time.monotonic() - due)
 
 
-async def run(house: House, asked: dict[str, str], streams: int, seconds: float) -> tuple[list[Heard], float]:
-    heard, worst = list[Heard](), [0.0]
+async def run(house: House, asked: dict[str, str], streams: int, seconds: float) -> tuple[list[Playback], float]:
+    heard, worst = list[Playback](), [0.0]
     watch = asyncio.create_task(beat(worst))
     until = time.monotonic() + seconds
     await asyncio.gather(*(client(house, asked, str(number), until, heard) for number in range(streams)))
@@ -107,8 +91,8 @@ async def measured(model: str, asked: dict[str, str], streams: Sequence[int], se
             await house.close()
 
 
-def row(model: str, streams: int, heard: Sequence[Heard], late: float) -> list[str]:
-    firsts = sorted(each.first for each in heard)
+def row(model: str, streams: int, heard: Sequence[Playback], late: float) -> list[str]:
+    firsts = sorted(each.first or 0.0 for each in heard)
     return [
         model,
         str(streams),

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 from basics.settings import Settings
 from bench.pairs import table
-from bench.realtime import Heard, client, one
+from bench.playback import Playback
+from bench.realtime import client, one
 from bench.steps import Account, Place, clocked
 from models.runner import Runner
 from operations import house as houses
@@ -108,7 +109,7 @@ async def share(model: str, streams: int = STREAMS, seconds: float = SECONDS) ->
         house = houses.open(Settings.read(settings))
         try:
             await one(house, MODELS[model], "warm-up")
-            before, heard = Spent.now(account), list[Heard]()
+            before, heard = Spent.now(account), list[Playback]()
             until = time.monotonic() + seconds
             names = [str(number) for number in range(streams)]
             await asyncio.gather(*(client(house, MODELS[model], name, until, heard) for name in names))

@@ -154,7 +154,7 @@ def play(
         now = clock.now() - began
         while coming and coming[0][0] <= now:
             asked = heapq.heappop(coming)[2]
-            player = Player(asked, clock, Listener(asked.kind), began)
+            player = Player(asked, clock, Listener(asked.kind, asked.seconds), began)
             player.berth = runner.enter(_line(f"line-{len(players)}", asked.seconds), player.listener, player)
             players.append(player)
             here.append(player)

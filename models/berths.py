@@ -66,6 +66,8 @@ class Berths:
         self._card = card
         self._arrivals: deque[Berth] = deque()
         self._here: dict[str, Berth] = {}
+        self._ended: list[Berth] = []
+        """Of streams, whose sound may still lie unread."""
         self._served: dict[Listener, int] = {}
         self._count = itertools.count(1)
 
@@ -103,6 +105,8 @@ class Berths:
         if self._here.get(berth.line.id) is not berth:
             return
         del self._here[berth.line.id]
+        if berth.listener.waits:
+            self._ended.append(berth)
         if all(other.listener is not berth.listener for other in self):
             self._served.pop(berth.listener, None)
 
@@ -127,8 +131,9 @@ class Berths:
 
     def riders(self, now: float, ahead: float) -> tuple[Rider, ...]:
         """As the scheduler sees them; a line with `ahead` seconds unread is held."""
+        self._ended = [berth for berth in self._ended if berth.way.unread > 0 and not berth.left]
         unread: defaultdict[Listener, float] = defaultdict(float)
-        for berth in self._here.values():
+        for berth in (*self._here.values(), *self._ended):
             unread[berth.listener] += berth.way.unread
         due: dict[Listener, float] = {}
         riders = []
@@ -151,6 +156,7 @@ class Berths:
             leads=leads,
             slack=slack,
             seconds=berth.rest,
+            rest=max(berth.rest, berth.listener.expected - berth.listener.made),
             waited=waited,
             held=berth.way.unread >= ahead,
             mute=berth.speechless,

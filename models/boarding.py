@@ -4,10 +4,11 @@ Places go to the started first, to newcomers while every started stream keeps it
 files as they are owed. Touches no array, no thread and no clock.
 """
 
+import math
 from collections import Counter
 from dataclasses import replace
 
-from models.scheduler import Rider, Rules, State, overdue, rank, spare_seconds
+from models.scheduler import Rider, Rules, State, first_seconds, overdue, rank, spare_seconds
 
 
 def board(state: State) -> tuple[str, ...]:
@@ -60,18 +61,30 @@ def _welcome(state: State, rider: Rider, spare: float) -> bool:
     if rider.guarded:
         return True
     if rider.newcomer:
-        return spare >= 0 and _carried(state) and _spares_the_place(state, rider, spare)
+        fits = spare >= 0 and _carried(state, rider) and _spares_the_place(state, rider, spare)
+        return fits and (not state.whole or _goes_on(state, rider))
     if state.free <= state.room // 16:
         return False  # A place in sixteen is kept for streams that have none yet.
     return (overdue(state, rider) and not _file_aboard(state)) or _spares_the_place(state, rider, spare)
+
+
+def _goes_on(state: State, newcomer: Rider) -> bool:
+    """Whether behind its first line, which comes whole, everybody's next can be made in time: its own as well."""
+    begins = state.costs.chunk(1, newcomer.seconds)
+    slack = begins + newcomer.seconds
+    others = [rider for rider in state.riders if rider is not newcomer]
+    mine = next((index for index, rider in enumerate(others) if rider.job == newcomer.job), None)
+    if mine is not None:
+        others[mine] = replace(others[mine], leads=True, started=True, slack=slack)
+    return spare_seconds(replace(state, riders=tuple(others))) >= begins
 
 
 def _file_aboard(state: State) -> bool:
     return any(rider.aboard and not rider.stream for rider in state.riders)
 
 
-def _carried(state: State) -> bool:
-    """Whether one more stream leaves every listener with sound."""
+def _carried(state: State, newcomer: Rider | None = None) -> bool:
+    """Whether one more stream leaves every listener with sound. Without a newcomer: one that never ends."""
     streams = {rider.job for rider in state.riders if _burdens(state.rules, rider)}
     files = any(not rider.stream for rider in state.riders)
     limit = state.rules.full - (state.rules.share if files else 0.0)
@@ -79,15 +92,41 @@ def _carried(state: State) -> bool:
         return True
     placed = len(streams) < state.room - files or _at_a_stretch(state)
     load = state.costs.load(len(streams) + 1, state.side_by_side)
-    return placed and load <= limit and _prosper(state, load)
+    lasts = load <= limit or (newcomer is not None and _ends_in_time(state, newcomer, limit))
+    return placed and lasts and _prosper(state, load)
+
+
+def _ends_in_time(state: State, newcomer: Rider, limit: float) -> bool:
+    """Whether all can be made before it is missed, since listeners come to their end: more than fit for good.
+
+    From when it would run dry until its last sound each takes its share of all time, and what is taken by any moment
+    must have been there. A line that comes whole keeps all others waiting, so that much more must be left.
+    """
+    costs, rows = state.costs, state.side_by_side
+    started = [rider for rider in state.riders if rider.leads and _burdens(state.rules, rider)]
+    begins = costs.chunk(min(len(started) + 1, rows), first_seconds(state, newcomer))
+    heard = [(max(0.0, rider.slack), rider.rest) for rider in started] + [(begins, newcomer.rest)]
+    if any(math.isinf(rest) for _, rest in heard):
+        return False
+    blocked = max(costs.chunk(1, rider.seconds) for rider in (*started, newcomer)) if state.whole else 0.0
+    changes = sorted([(dry, 1) for dry, _ in heard] + [(dry + rest, -1) for dry, rest in heard])
+    taken, now, streams = 0.0, 0.0, 0
+    for at, change in changes:
+        taken += (at - now) * costs.load(streams, rows) if streams else 0.0
+        if taken and taken > limit * at - state.rules.safe - blocked:
+            return False
+        now, streams = at, streams + change
+    return True
 
 
 def _prosper(state: State, load: float) -> bool:
-    """Whether the started have enough in hand to be served in chunks that cost little: more, the fuller the deck."""
+    """Whether half of the started have enough in hand to be served in chunks that cost little: more, the fuller the
+    deck, and less, the less is still to come of them."""
     rules = state.rules
-    slacks = sorted(rider.slack for rider in state.riders if rider.guarded)
-    needed = rules.poor * min(1.0, (load - rules.light) / (rules.full - rules.light))
-    return not slacks or needed <= 0 or slacks[len(slacks) // 2] >= needed
+    full = min(2.0, (load - rules.light) / (rules.full - rules.light))
+    started = [rider for rider in state.riders if rider.guarded]
+    rich = sum(rider.slack >= full * min(rules.poor, rules.thrift * rider.rest) for rider in started)
+    return 2 * rich >= len(started)
 
 
 def _burdens(rules: Rules, rider: Rider) -> bool:

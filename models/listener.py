@@ -5,6 +5,7 @@ for it. Plain numbers, each with one writer, so that nobody needs a lock.
 """
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 Kind = Literal["stream", "file", "live"]
@@ -15,6 +16,8 @@ class Listener:
     """One a job, shared by all its lines. The scheduler is fair between listeners, not between lines."""
 
     kind: Kind
+    expected: float = inf
+    """Seconds of sound in all, about; without an end while its text is being written."""
     first: float | None = None
     """When its first sound went out, on the house's clock."""
     given: float = 0.0

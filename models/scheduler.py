@@ -47,8 +47,12 @@ class Rules:
     busy: float = 0.8
     """Of all time, from which on newcomers wait longer than they must."""
     poor: float = 0.5
-    """In hand of the middle one of the started, under which nobody new comes aboard a full deck; less, the less it
-    has to do. Small chunks cost most, so who has little in hand would never have more."""
+    """In hand of half of the started, under which nobody new comes aboard a full deck; more on a fuller one, less where
+    there is little to do. Small chunks cost most, so who has little in hand would never have more."""
+    thrift: float = 0.2
+    """Of what is still to come, the part that is asked to be in hand at most."""
+    safe: float = 0.1
+    """Seconds that must be left where listeners are let in because all of them end."""
     light: float = 0.6
     """Of all time, up to which a deck has little to do."""
     waste: float = 1.1
@@ -85,6 +89,8 @@ class Rider:
     """Seconds until its first missing sound would be missed."""
     seconds: float
     """Of sound still to come from it, about."""
+    rest: float = math.inf
+    """Seconds of sound still to come for its listener, about; without an end while its text is being written."""
     waited: float = 0.0
     """Seconds since it came."""
     held: bool = False
@@ -182,7 +188,7 @@ def spare_seconds(state: State) -> float:
     spare, needed = math.inf, state.rules.margin
     for start in range(0, len(guarded), side_by_side):
         group = guarded[start : start + side_by_side]
-        first = max(_first(state, rider) for rider in group)
+        first = max(first_seconds(state, rider) for rider in group)
         for tightest in (0, *(2**power for power in range(side_by_side.bit_length()))):
             if tightest < len(group):
                 took = state.costs.chunk(min(len(group), max(1, 2 * tightest)), first)
@@ -328,5 +334,5 @@ def _sized(work: Work, size: int) -> Work:
     return work if size == work.size else replace(work, size=size, seconds=work.seconds * size / work.size)
 
 
-def _first(state: State, rider: Rider) -> float:
+def first_seconds(state: State, rider: Rider) -> float:
     return rider.seconds if state.whole else min(rider.seconds, state.first)

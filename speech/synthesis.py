@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from basics.clock import Clock
 from basics.errors import Failure
 from basics.events import Audio, Done, Event, Progress, Started
-from models.listener import Listener
+from models.listener import Kind, Listener
 from models.manager import Manager
 from speech.ahead import Ahead
 from speech.attempts import Attempts
@@ -54,7 +54,8 @@ class Rooms:
 async def perform(order: Order, rooms: Rooms, written: Written | None = None) -> AsyncGenerator[Event, None]:
     """`written`: text that comes while other is being spoken; the order's one role then says how."""
     watch = Watch(rooms.clock, order.received)
-    listener = Listener("live" if written is not None else "stream" if order.streams else "file")
+    kind: Kind = "stream" if order.streams else "file"
+    listener = Listener(kind, order.seconds) if written is None else Listener("live")
     take = await begun(order)
     sound = Ahead(made(order, rooms, take, listener, watch, written), AHEAD_SECONDS, lambda chunk: chunk.duration)
     try:

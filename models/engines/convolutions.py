@@ -113,7 +113,6 @@ class Convolution:
             node("Pad", [places, number(0, before, 0, 0, after, 0, shape=(6,)), silence], "padded"),
             node("Shape", [f"{name}:padded"], "whole", start=1, end=2),
             node("Sub", [f"{name}:whole", number(reach, shape=(1,))], "length"),
-            # Counting by `Range` would do, but each of them costs 20 ms when a session is made.
             node("ConstantOfShape", [f"{name}:length"], "ones", value=one),
             node("CumSum", [f"{name}:ones", number(0, shape=())], "row", exclusive=1),
             node("Unsqueeze", [f"{name}:row", number(1, shape=(1,))], "column"),

@@ -69,6 +69,7 @@ def states(draw: st.DrawFn) -> State:
                 leads=all(other.job != job for other in riders),
                 slack=draw(st.floats(-5, 90)),
                 seconds=draw(st.floats(0.2, 30)),
+                rest=draw(st.sampled_from([0.2, 3.0, 40.0, float("inf")])),
                 held=draw(st.booleans()),
             )
         )

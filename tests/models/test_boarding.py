@@ -40,6 +40,39 @@ def test_nobody_new_comes_to_a_busy_deck_whose_streams_have_little_in_hand() -> 
         assert board(state(*started, late, costs=costs, first=0.1)) == boarded
 
 
+def test_more_come_aboard_than_fit_for_good_where_all_of_them_end_in_time() -> None:
+    """Each takes 0.3 of all time, so that four do not fit for good."""
+    for left, hand, late, boarded in (
+        (1.0, 6.0, 3.0, ("late",)),
+        (30.0, 6.0, 30.0, ()),
+        (1.0, 6.0, float("inf"), ()),
+        (float("inf"), 6.0, 3.0, ()),
+        (6.0, 0.7, 6.0, ()),
+    ):
+        started = [rider(str(number), number, slack=hand, rest=left) for number in range(3)]
+        newest = newcomer("late", 9, aboard=False, seconds=1.0, rest=late)
+        assert board(state(*started, newest, costs=costing(0.3))) == boarded
+
+
+def test_who_has_little_left_to_make_needs_little_in_hand() -> None:
+    late = newcomer("late", 9, aboard=False)
+    for rest, boarded in ((30.0, ()), (1.0, ("late",))):
+        started = [rider(str(number), number, slack=0.25, rest=rest) for number in range(3)]
+        costs = costing(0.2, sound=1.0)
+        costs.learn("speak", 1, 5, 0.02, 0.1)
+        assert board(state(*started, late, costs=costs, first=0.1)) == boarded
+
+
+def test_a_newcomer_whose_second_line_would_come_too_late_waits() -> None:
+    """All take 0.3 of what they play, and only one line at a time is made."""
+    aboard = rider("a", 1, aboard=False, slack=2.0, seconds=3.0)
+    first = newcomer("b", 2, job=2, aboard=False, seconds=1.0)
+    for second, boarded in ((3.0, ("a",)), (0.2, ("b",))):
+        behind = newcomer("c", 3, job=2, aboard=False, leads=False, seconds=second)
+        seen = state(aboard, first, behind, room=1, whole=True, costs=costing(0.3))
+        assert board(seen) == boarded
+
+
 def test_a_live_line_gets_no_place_before_its_first_text() -> None:
     assert board(state(newcomer("silent", 1, aboard=False, mute=True), newcomer("b", 2, aboard=False))) == ("b",)
 
