@@ -1,29 +1,34 @@
-"""Clients that play in real time, all in one event loop, against the real road: `python -m bench realtime`.
+"""Clients that play in real time, against the server in a process of its own: `python -m bench realtime`.
 
-Each asks for a stream of PCM, plays from its first sound on, and asks again when it has heard all. A client counts
-where no silence is over 20 ms. The clients' own loop is watched beside them: a run in which it was more than 5 ms
-late measures this machine and not the worker, and is void. So it needs a quiet one, with a core for the clients.
+All in one event loop. Each asks for a stream of PCM over HTTP, plays from its first sound on, and asks again when it
+has heard all. A client counts where no silence is over 20 ms. The clients' loop is watched beside them: a run in which
+it was more than 5 ms late measures this machine and not the worker, and is void. Clients stand for other machines, so
+that where it is allowed they go before the server.
 
 `python -m bench.realtime lone` asks for long sentences only, by one listener at a time: there whole lines come late.
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import httpx
 
 from basics.events import Audio, Failed
-from basics.settings import Settings
 from bench.pairs import table
 from bench.playback import Playback
 from bench.stage import GAP_SECONDS
-from operations import house as houses
 from operations.answer import answer
 from operations.house import House
 from operations.job import Job
 from tests.engines.weights import CACHE
+from tests.server.processes import process
 
 TEXT = (
     "The harbour was quiet when the first boats came in, and nobody on the quay said a word. By noon the fog had "
@@ -37,30 +42,44 @@ LONG = (
     "past her without a word and took the small ferry to the north."
 )
 """A short clause, and a sentence behind it that plays ten seconds."""
-STREAMS = (1, 4, 8, 16)
-SECONDS = 20.0
+STREAMS, FEW = (1, 4, 8, 16), (1, 2)
+"""Two cores carry about two listeners of Kokoro."""
+SECONDS, RATE = 20.0, 24_000
+PRIORITY = -10
 LATE_SECONDS, BEAT_SECONDS = 0.005, 0.01
 
 
 async def one(house: House, asked: dict[str, str], number: str) -> Playback:
+    """In this process, without a server."""
     playback = Playback(time.monotonic())
     job = Job(number, {"text": TEXT, "delivery": "stream", "format": "pcm", "cache": False} | asked)
     async with aclosing(answer(job, house)) as events:
         async for event in events:
             if isinstance(event, Failed):
                 raise event.error
-            if not isinstance(event, Audio):
-                continue
-            playback.hear(event.duration, time.monotonic())
+            if isinstance(event, Audio):
+                playback.hear(event.duration, time.monotonic())
+    return await heard_out(playback)
+
+
+async def over_http(server: httpx.AsyncClient, asked: dict[str, str]) -> Playback:
+    playback = Playback(time.monotonic())
+    body = {"input": TEXT, "response_format": "pcm", "cache": False} | asked
+    async with server.stream("POST", "/v1/audio/speech", json=body) as reply:
+        reply.raise_for_status()
+        async for part in reply.aiter_raw():
+            playback.hear(len(part) / 2 / RATE, time.monotonic())
+    return await heard_out(playback)
+
+
+async def heard_out(playback: Playback) -> Playback:
     await asyncio.sleep(max(0.0, playback.end - time.monotonic()))
     return playback
 
 
-async def client(house: House, asked: dict[str, str], name: str, until: float, into: list[Playback]) -> None:
-    number = 0
+async def client(ask: Callable[[], Awaitable[Playback]], until: float, into: list[Playback]) -> None:
     while time.monotonic() < until:
-        number += 1
-        into.append(await one(house, asked, f"{name}-{number}"))
+        into.append(await ask())
 
 
 async def beat(worst: list[float]) -> None:
@@ -71,24 +90,40 @@ async def beat(worst: list[float]) -> None:
         worst[0] = max(worst[0], time.monotonic() - due)
 
 
-async def run(house: House, asked: dict[str, str], streams: int, seconds: float) -> tuple[list[Playback], float]:
+async def run(
+    server: httpx.AsyncClient, asked: dict[str, str], streams: int, seconds: float
+) -> tuple[list[Playback], float]:
     heard, worst = list[Playback](), [0.0]
     watch = asyncio.create_task(beat(worst))
     until = time.monotonic() + seconds
-    await asyncio.gather(*(client(house, asked, str(number), until, heard) for number in range(streams)))
+    await asyncio.gather(*(client(partial(over_http, server, asked), until, heard) for _ in range(streams)))
     watch.cancel()
     return heard, worst[0]
 
 
 async def measured(model: str, asked: dict[str, str], streams: Sequence[int], seconds: float) -> list[list[str]]:
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"MODEL": model, "WEIGHTS_DIR": str(CACHE), "AUDIO_OUTPUT_DIR": folder, "VOICES": folder}
-        house = houses.open(Settings.read(settings))
-        try:
-            await one(house, asked, "warm-up")
-            return [row(model, count, *await run(house, asked, count, seconds)) for count in streams]
-        finally:
-            await house.close()
+        settings = {"MODE": "http", "MODEL": model, "WEIGHTS_DIR": str(CACHE)}
+        with process(Path(folder), "handler.py", **settings) as (_, addresses), ahead():
+            async with httpx.AsyncClient(base_url=addresses[0], timeout=600, trust_env=False) as server:
+                await over_http(server, asked)
+                for count in streams:
+                    rows.append(row(model, count, *await run(server, asked, count, seconds)))
+                    sys.stderr.write(f"{' '.join(rows[-1])}\n")
+    return rows
+
+
+@contextmanager
+def ahead() -> Iterator[None]:
+    """This process goes before others, where the machine lets it."""
+    was = os.getpriority(os.PRIO_PROCESS, 0)
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, was)
 
 
 def row(model: str, streams: int, heard: Sequence[Playback], late: float) -> list[str]:
@@ -105,20 +140,21 @@ def row(model: str, streams: int, heard: Sequence[Playback], late: float) -> lis
     ]
 
 
-KOKORO = {"voice": "jf_alpha", "language": "en-us"}
+HIBARI = {"model": "hibari", "voice": "heart"}
+KOKORO = {"model": "kokoro", "voice": "jf_alpha", "language": "en-us"}
 
 
-def main(streams: Sequence[int] = STREAMS, seconds: float = SECONDS) -> str:
-    rows = asyncio.run(measured("hibari", {}, streams, seconds))
+def main() -> str:
+    rows = asyncio.run(measured("hibari", HIBARI, STREAMS, SECONDS))
     if (CACHE / "kokoro").is_dir():
-        rows += asyncio.run(measured("kokoro", KOKORO, streams, seconds))
+        rows += asyncio.run(measured("kokoro", KOKORO, FEW, SECONDS))
     return told(rows)
 
 
-def lone(seconds: float = SECONDS) -> str:
-    rows = asyncio.run(measured("hibari", {"text": LONG}, (1,), seconds))
+def lone() -> str:
+    rows = asyncio.run(measured("hibari", HIBARI | {"input": LONG}, (1,), SECONDS))
     if (CACHE / "kokoro").is_dir():
-        rows += asyncio.run(measured("kokoro", KOKORO | {"text": LONG}, (1,), seconds))
+        rows += asyncio.run(measured("kokoro", KOKORO | {"input": LONG}, (1,), SECONDS))
     return told(rows)
 
 

@@ -7,6 +7,7 @@ deploy. It carries few listeners here, who then wait: what a second of sound cos
 """
 
 import asyncio
+import itertools
 import tempfile
 import threading
 import time
@@ -111,8 +112,10 @@ async def share(model: str, streams: int = STREAMS, seconds: float = SECONDS) ->
             await one(house, MODELS[model], "warm-up")
             before, heard = Spent.now(account), list[Playback]()
             until = time.monotonic() + seconds
-            names = [str(number) for number in range(streams)]
-            await asyncio.gather(*(client(house, MODELS[model], name, until, heard) for name in names))
+            numbers = map(str, itertools.count())
+            await asyncio.gather(
+                *(client(lambda: one(house, MODELS[model], next(numbers)), until, heard) for _ in range(streams))
+            )
             spent = Spent.now(account).since(before)
         finally:
             await house.close()

@@ -10,6 +10,9 @@ from dataclasses import replace
 
 from models.scheduler import Rider, Rules, State, first_seconds, overdue, rank, spare_seconds
 
+LATE = 2.0
+"""By so many times what it takes anything may come late, and by no more."""
+
 
 def board(state: State) -> tuple[str, ...]:
     """Lines to take aboard now, in this order. Lines of one listener keep theirs."""
@@ -62,7 +65,7 @@ def _welcome(state: State, rider: Rider, spare: float) -> bool:
         return True
     if rider.newcomer:
         fits = spare >= 0 and _carried(state, rider) and _spares_the_place(state, rider, spare)
-        return fits and (not state.whole or _goes_on(state, rider))
+        return fits and (not state.whole or _goes_on(state, rider) or _nobody_hears(state))
     if state.free <= state.room // 16:
         return False  # A place in sixteen is kept for streams that have none yet.
     return (overdue(state, rider) and not _file_aboard(state)) or _spares_the_place(state, rider, spare)
@@ -79,6 +82,10 @@ def _goes_on(state: State, newcomer: Rider) -> bool:
     return spare_seconds(replace(state, riders=tuple(others))) >= begins
 
 
+def _nobody_hears(state: State) -> bool:
+    return not any(rider.guarded for rider in state.riders)
+
+
 def _file_aboard(state: State) -> bool:
     return any(rider.aboard and not rider.stream for rider in state.riders)
 
@@ -92,8 +99,10 @@ def _carried(state: State, newcomer: Rider | None = None) -> bool:
         return True
     placed = len(streams) < state.room - files or _at_a_stretch(state)
     load = state.costs.load(len(streams) + 1, state.side_by_side)
-    lasts = load <= limit or (newcomer is not None and _ends_in_time(state, newcomer, limit))
-    return placed and lasts and _prosper(state, load)
+    ends = newcomer is not None and _ends_in_time(state, newcomer, limit)
+    # Lines that come whole are too coarse for shares of time: where it can be known when all end, that decides.
+    known = state.whole and newcomer is not None and all(rider.rest < math.inf for rider in (newcomer, *state.riders))
+    return placed and (ends or (load <= limit and not known)) and _prosper(state, load)
 
 
 def _ends_in_time(state: State, newcomer: Rider, limit: float) -> bool:
@@ -109,11 +118,12 @@ def _ends_in_time(state: State, newcomer: Rider, limit: float) -> bool:
     if any(math.isinf(rest) for _, rest in heard):
         return False
     blocked = max(costs.chunk(1, rider.seconds) for rider in (*started, newcomer)) if state.whole else 0.0
+    spare = state.rules.safe + blocked
     changes = sorted([(dry, 1) for dry, _ in heard] + [(dry + rest, -1) for dry, rest in heard])
     taken, now, streams = 0.0, 0.0, 0
     for at, change in changes:
         taken += (at - now) * costs.load(streams, rows) if streams else 0.0
-        if taken and taken > limit * at - state.rules.safe - blocked:
+        if taken + min(spare, LATE * taken) > limit * at:
             return False
         now, streams = at, streams + change
     return True

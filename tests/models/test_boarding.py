@@ -73,6 +73,13 @@ def test_a_newcomer_whose_second_line_would_come_too_late_waits() -> None:
         assert board(seen) == boarded
 
 
+def test_who_is_alone_is_let_in_even_where_its_second_line_will_come_too_late() -> None:
+    lines = [newcomer("a", 1, aboard=False), newcomer("b", 2, job=1, aboard=False, leads=False, seconds=9.0)]
+    for rest in (14.0, float("inf")):
+        seen = state(*(replace(each, rest=rest) for each in lines), room=1, whole=True, costs=costing(3.0))
+        assert board(seen) == ("a",)
+
+
 def test_a_live_line_gets_no_place_before_its_first_text() -> None:
     assert board(state(newcomer("silent", 1, aboard=False, mute=True), newcomer("b", 2, aboard=False))) == ("b",)
 
