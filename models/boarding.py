@@ -10,6 +10,8 @@ from dataclasses import replace
 
 from models.scheduler import Rider, Rules, State, first_seconds, overdue, rank, spare_seconds
 
+MANY = 8
+"""More streams at once than this are not counted."""
 LATE = 2.0
 """By so many times what it takes anything may come late, and by no more."""
 
@@ -23,10 +25,27 @@ def board(state: State) -> tuple[str, ...]:
     return tuple(boarded)
 
 
-def welcomes(state: State) -> bool:
-    """Whether one more stream would be carried now, rather than wait."""
-    waits = any(rider.newcomer and not rider.aboard for rider in state.riders)
-    return not waits and (state.free > 0 or _at_a_stretch(state)) and _carried(state)
+def welcomes(state: State) -> int:
+    """How many more streams would be carried now, rather than wait: `MANY`, where it is more.
+
+    Who has come and waits is counted as if aboard, for that is where it will be in a moment; where it will not, nobody
+    else is welcome.
+    """
+    waiting = [rider for rider in state.riders if rider.newcomer and not rider.aboard]
+    if waiting and spare_seconds(state) < 0:
+        return 0
+    first = max((state.costs.chunk(1, first_seconds(state, rider)) for rider in waiting), default=0.0)
+    seen = replace(
+        state, riders=tuple(replace(each, aboard=True) if each in waiting else each for each in state.riders)
+    )
+
+    def carried(more: int) -> bool:
+        placed = seen.free >= more or _at_a_stretch(seen)
+        soon = (len(waiting) + more - 1) * first <= state.rules.wait[1]
+        return placed and soon and _carried(seen, more=more)
+
+    # More are never carried where fewer are not, and mostly it is none or many.
+    return next((more for more in range(MANY, 0, -1) if carried(more)), 0) if carried(1) else 0
 
 
 def _next_aboard(state: State) -> Rider | None:
@@ -90,15 +109,16 @@ def _file_aboard(state: State) -> bool:
     return any(rider.aboard and not rider.stream for rider in state.riders)
 
 
-def _carried(state: State, newcomer: Rider | None = None) -> bool:
-    """Whether one more stream leaves every listener with sound. Without a newcomer: one that never ends."""
+def _carried(state: State, newcomer: Rider | None = None, more: int = 1) -> bool:
+    """Whether one more stream, or so many, leave every listener with sound. Without a newcomer: that never end."""
     streams = {rider.job for rider in state.riders if _burdens(state.rules, rider)}
     files = any(not rider.stream for rider in state.riders)
     limit = state.rules.full - (state.rules.share if files else 0.0)
-    if not streams:
+    together = len(streams) + more
+    if together == 1:
         return True
-    placed = len(streams) < state.room - files or _at_a_stretch(state)
-    load = state.costs.load(len(streams) + 1, state.side_by_side)
+    placed = together <= state.room - files or _at_a_stretch(state)
+    load = state.costs.load(together, state.side_by_side)
     ends = newcomer is not None and _ends_in_time(state, newcomer, limit)
     # Lines that come whole are too coarse for shares of time: where it can be known when all end, that decides.
     known = state.whole and newcomer is not None and all(rider.rest < math.inf for rider in (newcomer, *state.riders))

@@ -15,7 +15,7 @@ import numpy as np
 from basics.clock import Clock
 from basics.errors import Failure
 from models.berths import Berth, Berths, Way
-from models.boarding import board, welcomes
+from models.boarding import MANY, board, welcomes
 from models.card import Card
 from models.costs import Costs
 from models.engine import Deck, Line, NoRoom, Piece, Work
@@ -95,7 +95,7 @@ class Runner:
         self._turns = self._failures = 0
         self._began: float | None = None
         self._expected = 0.0
-        self._welcomes = True
+        self._welcomes = MANY
 
     def enter(self, line: Line, listener: Listener, way: Way, feed: Feed | None = None) -> Berth:
         """From any thread: the line waits for its place from now on. A live line has a feed."""
@@ -151,7 +151,7 @@ class Runner:
     def admits(self) -> bool:
         """From any thread: whether one more stream would be carried now, as of the turn that runs."""
         deserted = all(berth.left for berth in self._berths)
-        return (self._welcomes or deserted) and not self._berths.arriving
+        return self._berths.arriving < (MANY if deserted else self._welcomes)
 
     @property
     def waits(self) -> bool:

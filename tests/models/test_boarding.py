@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 
-from models.boarding import board
+from models.boarding import MANY, board, welcomes
 from models.scheduler import State
 from tests.models.pictures import RULES, costing, file, newcomer, rider, state, states
 
@@ -78,6 +78,29 @@ def test_who_is_alone_is_let_in_even_where_its_second_line_will_come_too_late() 
     for rest in (14.0, float("inf")):
         seen = state(*(replace(each, rest=rest) for each in lines), room=1, whole=True, costs=costing(3.0))
         assert board(seen) == ("a",)
+
+
+def test_as_many_are_welcome_as_would_be_carried() -> None:
+    started = [rider(str(number), number, slack=5.0) for number in range(3)]
+    for load, welcome in ((0.3, 0), (0.2, 1), (0.15, 3), (0.01, MANY)):
+        assert welcomes(state(*started, room=20, costs=costing(load))) == welcome
+    assert welcomes(state(*started, room=5, costs=costing(0.01))) == 2
+
+
+def test_who_waits_a_moment_for_a_place_keeps_nobody_out() -> None:
+    waiting = [newcomer(f"late{number}", 10 + number, aboard=False, seconds=1.0) for number in range(3)]
+    speaking = rider("a", slack=3.0)
+    for seconds, welcome in ((0.01, MANY), (0.12, 2), (0.5, 0)):
+        seen = state(speaking, *waiting, room=1, whole=True, costs=costing(seconds))
+        assert welcomes(seen) == welcome
+
+
+def test_nobody_is_welcome_while_the_started_have_no_time_for_who_waits() -> None:
+    late = newcomer("late", 9, aboard=False)
+    for slack, welcome in ((3.0, 3), (0.05, 0)):
+        assert (
+            welcomes(state(rider("a", slack=slack), late, room=20, costs=costing(0.05, sound=0.3, size=15))) == welcome
+        )
 
 
 def test_a_live_line_gets_no_place_before_its_first_text() -> None:
