@@ -13,7 +13,7 @@ from models.scheduler import Rider, Rules, State, first_seconds, overdue, rank, 
 MANY = 8
 """More streams at once than this are not counted."""
 LATE = 2.0
-"""By so many times what it takes anything may come late, and by no more."""
+"""What has to be left over is at most so many times what was taken: who needs next to nothing keeps nobody out."""
 
 
 def board(state: State) -> tuple[str, ...]:
@@ -32,12 +32,11 @@ def welcomes(state: State) -> int:
     else is welcome.
     """
     waiting = [rider for rider in state.riders if rider.newcomer and not rider.aboard]
-    if waiting and spare_seconds(state) < 0:
-        return 0
     first = max((state.costs.chunk(1, first_seconds(state, rider)) for rider in waiting), default=0.0)
-    seen = replace(
-        state, riders=tuple(replace(each, aboard=True) if each in waiting else each for each in state.riders)
-    )
+    if waiting and (len(waiting) * first > state.rules.wait[1] or spare_seconds(state) < 0):
+        return 0
+    riders = (replace(rider, aboard=True) if rider.newcomer else rider for rider in state.riders)
+    seen = replace(state, riders=tuple(riders))
 
     def carried(more: int) -> bool:
         placed = seen.free >= more or _at_a_stretch(seen)
