@@ -56,7 +56,6 @@ _NAMES: Mapping[str, Mapping[str, object]] = {
     "ema_pytorch": {"EMA": absent("EMA")},
     "encodec": {"EncodecModel": absent("EncodecModel")},
     "omegaconf": {"DictConfig": _Settings},
-    "onnx": {},
     "pkg_resources": {"resource_filename": _resource_filename},
     "torchcodec": {},
     "wandb": {},
