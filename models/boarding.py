@@ -118,10 +118,11 @@ def _carried(state: State, newcomer: Rider | None = None, more: int = 1) -> bool
         return True
     placed = together <= state.room - files or _at_a_stretch(state)
     load = state.costs.load(together, state.side_by_side)
-    ends = newcomer is not None and _ends_in_time(state, newcomer, limit)
     # Lines that come whole are too coarse for shares of time: where it can be known when all end, that decides.
     known = state.whole and newcomer is not None and all(rider.rest < math.inf for rider in (newcomer, *state.riders))
-    return placed and (ends or (load <= limit and not known)) and _prosper(state, load)
+    lasts = load <= limit and not known
+    ends = newcomer is not None and not lasts and _ends_in_time(state, newcomer, limit)
+    return placed and (lasts or ends) and _prosper(state, load)
 
 
 def _ends_in_time(state: State, newcomer: Rider, limit: float) -> bool:
@@ -153,6 +154,8 @@ def _prosper(state: State, load: float) -> bool:
     deck, and less, the less is still to come of them."""
     rules = state.rules
     full = min(2.0, (load - rules.light) / (rules.full - rules.light))
+    if full <= 0.0:
+        return True
     started = [rider for rider in state.riders if rider.guarded]
     rich = sum(rider.slack >= full * min(rules.poor, rules.thrift * rider.rest) for rider in started)
     return 2 * rich >= len(started)

@@ -63,8 +63,6 @@ class KokoroOnnx(Engine):
         import onnxruntime  # type: ignore[import-untyped]
         from kokoro_onnx import Kokoro as Network
 
-        from models.engines.convolutions import as_products
-
         voices = _first(weights, VOICES, "voices")
         model = _first(weights, [FILES[_precision(dtype)]] if dtype else list(FILES.values()), "model")
         options = onnxruntime.SessionOptions()
@@ -76,7 +74,7 @@ class KokoroOnnx(Engine):
         faults = onnxruntime.capi.onnxruntime_pybind11_state
         try:
             styles = _styles(voices)
-            network = as_products(model) if rewritten else str(model)
+            network = _products(model) if rewritten else str(model)
             session = onnxruntime.InferenceSession(network, options, providers=providers)
         except (faults.Fail, faults.InvalidProtobuf, faults.InvalidGraph, OSError, ValueError, BadZipFile) as error:
             raise Failure("weights_missing", "kokoro's files are damaged; delete and fetch them again.") from error
@@ -133,6 +131,13 @@ def _first(weights: Path, names: list[str] | tuple[str, ...], what: str) -> Path
             f"kokoro's {what} file is not on this worker; `python -m builder.fetch_weights --model kokoro` fetches it.",
         )
     return found
+
+
+def _products(model: Path) -> bytes:
+    # Only who rewrites waits for onnx to be imported.
+    from models.engines.convolutions import as_products
+
+    return as_products(model)
 
 
 def _cores() -> int:

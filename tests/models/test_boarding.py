@@ -87,6 +87,10 @@ def test_as_many_are_welcome_as_would_be_carried() -> None:
     assert welcomes(state(*started, room=5, costs=costing(0.01))) == 2
 
 
+def test_a_deck_with_little_to_do_asks_nobody_for_a_hand() -> None:
+    assert welcomes(state(rider("dry", slack=-2.0), room=20, costs=costing(0.01))) == MANY
+
+
 def test_who_waits_a_moment_for_a_place_keeps_nobody_out() -> None:
     waiting = [newcomer(f"late{number}", 10 + number, aboard=False, seconds=1.0) for number in range(3)]
     speaking = rider("a", slack=3.0)
