@@ -81,6 +81,7 @@ class Background:
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished = Finished(house)
         self._claiming: asyncio.Task[None] | None = None
+        self._claimed: asyncio.Task[int] | None = None
         self._accept_seconds, self._doubted_until = accept_seconds, float("-inf")
         self._closed = False
         self._admitting: set[asyncio.Task[None]] = set()
@@ -208,8 +209,9 @@ class Background:
     async def drain(self, seconds: float | None = None) -> None:
         """Finishes what runs, up to so long (SHUTDOWN_SECONDS); what is left then is another process's to run."""
         self._closed = True
-        if self._claiming is not None:
-            self._claiming.cancel()
+        for task in (self._claiming, self._claimed):
+            if task is not None:
+                task.cancel()
         if self._admitting:
             await asyncio.wait(self._admitting)
         self._waiting, left = deque(), list(self._waiting)
@@ -230,12 +232,22 @@ class Background:
             errand.tape.discard()
 
     async def resume(self) -> int:
-        """Takes jobs whose processes are gone, as many as there are places free. How many there were."""
+        """Takes jobs whose processes are gone, as many as there are places free. How many came in time: what a slow
+        history gives out later is taken up then."""
+        if self._claimed is None or self._claimed.done():
+            self._claimed = asyncio.create_task(self._claim())
+        await asyncio.wait({self._claimed}, timeout=self._accept_seconds)
+        if not self._claimed.done():
+            log.warning("claim_slow")
+            return 0
+        return self._claimed.result()
+
+    async def _claim(self) -> int:
         free = self._places - len(self._tasks) - len(self._waiting)
         if free <= 0 or self._closed:
             return 0
         try:
-            found = await self._house.recall.ask_for(self._accept_seconds, self._house.history.claim, free)
+            found = await self._house.recall.ask_for(None, self._house.history.claim, free)
         except Failure as failure:
             log.warning("claim_failed", extra={"code": failure.code})
             return 0

@@ -26,8 +26,11 @@ class Recall:
     async def ask(self, call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         return await self.ask_for(LONGEST_SECONDS, call, *arguments, **named)
 
-    async def ask_for(self, seconds: float, call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """Raises `storage_failed` when it takes longer, or when too many wait already; the call goes on unheard."""
+    async def ask_for(self, seconds: float | None, call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Raises `storage_failed` when it takes longer, or when too many wait already; the call goes on unheard.
+
+        None waits for however long it takes.
+        """
         if self._asking >= MOST:
             raise _silent()
         loop = asyncio.get_running_loop()

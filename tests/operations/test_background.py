@@ -1,4 +1,5 @@
 import asyncio
+import json
 import subprocess
 import sys
 import threading
@@ -16,7 +17,9 @@ from operations.background import Background, Perform
 from operations.house import House
 from operations.job import Job
 from store.history.history import NullHistory
+from store.history.record import Work
 from tests.houses import answered, decoded, done, standing
+from tests.platform.inside import until
 
 ROOT = Path(__file__).parent.parent.parent
 HELLO = {"text": "Good morning, and welcome."}
@@ -326,6 +329,31 @@ async def test_a_database_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
     assert len(asked) == 1, "after the first, nobody asks for a while"
 
 
+async def test_jobs_that_a_slow_database_gives_out_late_are_taken_up_then(tmp_path: Path) -> None:
+    released, begun = threading.Event(), list[str]()
+
+    def slow(limit: int) -> list[Work]:
+        released.wait()
+        return [Work("one", json.dumps(HELLO), 1)]
+
+    async with standing(tmp_path, MODE="http") as house:
+        history = NullHistory()
+        history.claim = slow  # type: ignore[method-assign]
+        background = Background(replace(house, history=history), at_once(begun), accept_seconds=0.05)
+        try:
+            await background.start()
+            assert await background.resume() == 0, "it is asked once at a time, and not waited for"
+            assert await background.result("one") is None
+            released.set()
+            await until(lambda: begun == ["one"])
+            result = await background.result("one", wait_seconds=20)
+        finally:
+            released.set()
+            await background.drain(0)
+    assert result is not None
+    assert result.record.state == "done"
+
+
 class Hanging(NullHistory):
     def __init__(self, hang: Callable[..., bool]) -> None:
         self.accept = hang  # type: ignore[method-assign]
@@ -340,7 +368,7 @@ from tests.houses import standing
 
 async def main():
     async with standing(Path(sys.argv[1]), MODE="http") as house:
-        background = Background(house, places=1)
+        background = Background(house, places=1, accept_seconds=60)
         await background.start()
         for number in range(3):
             await background.submit(Job(f"job-{number}", {"text": "Word. " * 12_000}))
