@@ -7,6 +7,7 @@ limits, can be slow, drop connections and answer 429, and keeps all it saw. It k
 import asyncio
 import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -169,14 +170,16 @@ class ControlPlane:
         )
         runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
+        door = socket.create_server(("127.0.0.1", 0))
+        await web.SockSite(runner, door).start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         self._ready.set()
         await self._over.wait()
         await self._end_polls()
+        self._loop.remove_reader(door)
+        await _turns()  # asyncio forgets a connection that it takes in the turn in which its server is closed
         await runner.cleanup()
-        await asyncio.sleep(0.05)  # connections that were broken off are closed a turn or two later
+        await _turns()  # what was broken off is closed
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -309,3 +312,9 @@ class ControlPlane:
 
     def _waiting_for(self, endpoint: str) -> list[str]:
         return [id for id in self._waiting if self.records[id].endpoint == endpoint]
+
+
+async def _turns() -> None:
+    """As many of the loop's as a connection takes to begin or to end."""
+    for _ in range(5):
+        await asyncio.sleep(0)
