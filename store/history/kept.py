@@ -71,6 +71,8 @@ class Kept:
         self._waiting: dict[str, Record] = {}
         self._settled: dict[str, str] = {}
         self._accepted: dict[str, Record] = {}
+        self._accepting: set[str] = set()
+        """Jobs that the ledger is just taking: what is said of them meanwhile is written after that."""
         self._running: dict[str, Setter] = {}
         self._thread: threading.Thread | None = None
         self._closing = False
@@ -106,14 +108,20 @@ class Kept:
     def accept(self, record: Record, work: Work) -> bool:
         if self._clock.now() < self._quiet_until:
             return False
+        with self._change:
+            self._accepting.add(record.id)
         try:
             self._ledger.accept(record, work, self.worker, self._wall() + LEASE_SECONDS)
+            with self._change:
+                if record.id not in self._settled:
+                    self._accepted[record.id] = record
         except (Failure, Refused) as error:
             self._missed(error)
             return False
-        with self._change:
-            self._accepted[record.id] = record
-            self._start()
+        finally:
+            with self._change:
+                self._accepting.discard(record.id)
+                self._wake()
         return True
 
     def claim(self, limit: int) -> list[Work]:
@@ -232,7 +240,8 @@ class Kept:
         with self._change:
             while True:
                 now = self._clock.now()
-                quiet, ready = now < self._quiet_until, bool(self._waiting or self._settled)
+                quiet = now < self._quiet_until
+                ready = bool((self._waiting.keys() | self._settled.keys()) - self._accepting)
                 if self._closing and (quiet or not ready):
                     return False
                 due = self._quiet_until if quiet else now if ready else self._rounds.next(self._wanted())
@@ -257,8 +266,8 @@ class Kept:
 
     def _write(self) -> None:
         with self._change:
-            records = list(self._waiting.values())[:BATCH]
-            settled = list(self._settled.items())
+            records = [each for each in self._waiting.values() if each.id not in self._accepting][:BATCH]
+            settled = [(id, audio) for id, audio in self._settled.items() if id not in self._accepting]
         if records:
             for refused in self._refused(records):
                 log.warning("history_refused", extra={"job": refused.id})

@@ -31,6 +31,8 @@ class Fragile(Sql):
         super().__init__(url)
         self.away = False
         self.tried = threading.Semaphore(0)
+        self.asked, self.free = threading.Semaphore(0), threading.Event()
+        self.free.set()
 
     def write(self, records: Sequence[Record]) -> None:
         self.tried.release()
@@ -43,6 +45,8 @@ class Fragile(Sql):
     def accept(self, *given: Any) -> None:
         if self.away:
             raise Failure("storage_failed", "away")
+        self.asked.release()
+        self.free.wait(SOON)
         super().accept(*given)
 
 
@@ -140,6 +144,29 @@ def test_nothing_is_accepted_while_the_database_is_away_and_nobody_waits_for_it(
         assert not history.accept(job(2), Work("job-2", "{}")), "it is not asked again so soon"
         clock.turn(kept.LONGEST_PAUSE_SECONDS)
         assert history.accept(job(3), Work("job-3", "{}"))
+
+
+def test_a_job_that_ended_while_it_was_being_accepted_has_ended_and_is_nobodys(tmp_path: Path) -> None:
+    """Whoever accepts it may have stopped waiting for the database long ago."""
+    with keeping(tmp_path) as (history, ledger, clock):
+        ledger.free.clear()
+        accepting = threading.Thread(
+            target=history.accept, args=(job(1, state="pending", ended=None), Work("job-1", ""))
+        )
+        accepting.start()
+        assert ledger.asked.acquire(timeout=SOON)
+        history.ended(job(1))
+        history.settled("job-1")
+        history.ended(job(2))
+        until(lambda: ledger.get("job-2") is not None)
+        assert history.get("job-1") == job(1)
+        assert ledger.get("job-1") is None, "it is written after it was accepted"
+        ledger.free.set()
+        accepting.join()
+        until(lambda: history.state()["waiting"] == 0)
+        assert ledger.get("job-1") == job(1)
+        clock.turn(kept.LEASE_SECONDS + 1)
+        assert ledger.claim("another", 1e9, clock.now(), 10) == []
 
 
 def test_an_accepted_job_stays_with_a_process_that_lives(tmp_path: Path) -> None:
