@@ -38,7 +38,7 @@ class Shelf:
         self.loads.append(entry.id)
         self.reached.set()
         if gate := self.gates.get(entry.id):
-            assert gate.wait(10)
+            assert gate.wait(60)
         if self.faults:
             raise self.faults.popleft()
         engine = self.engines[entry.id]()
@@ -51,7 +51,7 @@ class Shelf:
 
 async def until(true: Callable[[], bool], clock: TurnedClock | None = None) -> None:
     """Turns the clock, where one is given, as long as it takes."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():
             if clock is not None:
                 clock.turn(1.0)

@@ -46,7 +46,7 @@ class Held:
 
     def _spend(self, _: float) -> None:
         self.reached.set()
-        assert self.free.wait(10)
+        assert self.free.wait(60)
 
     def _on_full(self) -> None:
         self.full += 1

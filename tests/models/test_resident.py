@@ -31,7 +31,7 @@ class Gate:
 
     def pass_through(self, _: float) -> None:
         self.reached.set()
-        assert self.open.wait(10)
+        assert self.open.wait(60)
 
 
 async def heard(resident: Resident, spoken: Line, listener: Listener | None = None) -> float:
@@ -41,7 +41,7 @@ async def heard(resident: Resident, spoken: Line, listener: Listener | None = No
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 another thread makes it true
             await asyncio.sleep(0.001)
 

@@ -53,7 +53,7 @@ def held_up(gate: asyncio.Event, begun: list[str]) -> Perform:
 async def test_a_submitted_job_is_done_and_its_sound_can_be_fetched(tmp_path: Path) -> None:
     async with running(tmp_path) as (_, background):
         id = await background.submit(Job("one", HELLO))
-        result = await background.result(id, wait_seconds=20)
+        result = await background.result(id, wait_seconds=60)
         assert result is not None
         assert (result.record.state, result.error) == ("done", None)
         assert result.answer is not None
@@ -105,7 +105,7 @@ async def test_of_a_job_that_begins_anew_the_first_beginning_is_forgotten(tmp_pa
 
     async with running(tmp_path, perform) as (_, background):
         id = await background.submit(Job("one", HELLO))
-        await background.result(id, wait_seconds=20)
+        await background.result(id, wait_seconds=60)
         assert (await background.hear(id)).read() == b"whole"
         assert [type(event) for event in background.heard(id)] == [Started, Audio, Done]
 
@@ -177,7 +177,7 @@ async def test_jobs_cancel_reaches_what_waits_here(tmp_path: Path) -> None:
 async def test_a_job_that_fails_says_why_to_whoever_comes(tmp_path: Path) -> None:
     async with running(tmp_path) as (_, background):
         await background.submit(Job("one", {"text": "Hello.", "voice": "nobody"}))
-        result = await background.result("one", wait_seconds=20)
+        result = await background.result("one", wait_seconds=60)
     assert result is not None
     assert result.error is not None
     assert (result.record.state, result.error.code) == ("failed", "unknown_voice")
@@ -212,7 +212,7 @@ async def test_what_was_running_at_shutdown_is_done_by_the_next_server(tmp_path:
         assert left.state == "pending"
     async with running(tmp_path, at_once(begun)) as (_, background):
         for id in ("one", "two"):
-            result = await background.result(id, wait_seconds=20)
+            result = await background.result(id, wait_seconds=60)
             assert result is not None
             assert result.record.state == "done"
         assert begun == ["one", "one", "two"]
@@ -221,7 +221,7 @@ async def test_what_was_running_at_shutdown_is_done_by_the_next_server(tmp_path:
 async def test_results_outlive_the_server_that_made_them(tmp_path: Path) -> None:
     async with running(tmp_path) as (_, background):
         await background.submit(Job("one", HELLO))
-        first = await background.result("one", wait_seconds=20)
+        first = await background.result("one", wait_seconds=60)
         sound = (await background.hear("one")).read()
         await background.drain()
     async with running(tmp_path) as (house, background):
@@ -256,7 +256,7 @@ async def test_keys_that_came_with_a_job_are_not_stored_and_the_job_is_not_run_a
         await heard_of(background, "two", Audio)
         await background.drain(0)
     async with running(tmp_path, at_once(begun)) as (_, background):
-        results = [await background.result(id, wait_seconds=20) for id in ("one", "two")]
+        results = [await background.result(id, wait_seconds=60) for id in ("one", "two")]
     assert [result.error.code for result in results if result and result.error] == ["internal", "internal"]
     assert begun == ["one", "two"]
     kept = b"".join(path.read_bytes() for path in (tmp_path / "history").rglob("*") if path.is_file())
@@ -299,7 +299,7 @@ async def test_speech_goes_on_without_a_database(tmp_path: Path) -> None:
     (tmp_path / "history").write_text("in the way")
     async with running(tmp_path) as (house, background):
         await background.submit(Job("one", HELLO))
-        result = await background.result("one", wait_seconds=20)
+        result = await background.result("one", wait_seconds=60)
         assert result is not None
         assert result.record.state == "done"
         assert decoded((await background.hear("one")).read())[1] == 24_000
@@ -320,7 +320,7 @@ async def test_a_database_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
             for number in range(40):
                 await background.submit(Job(f"job-{number}", HELLO))
             for number in range(40):
-                result = await background.result(f"job-{number}", wait_seconds=20)
+                result = await background.result(f"job-{number}", wait_seconds=60)
                 assert result is not None
                 assert result.record.state == "done"
             await background.drain(0)
@@ -346,7 +346,7 @@ async def test_jobs_that_a_slow_database_gives_out_late_are_taken_up_then(tmp_pa
             assert await background.result("one") is None
             released.set()
             await until(lambda: begun == ["one"])
-            result = await background.result("one", wait_seconds=20)
+            result = await background.result("one", wait_seconds=60)
         finally:
             released.set()
             await background.drain(0)
@@ -393,7 +393,7 @@ async def test_jobs_of_a_server_that_was_killed_are_finished_by_the_next(tmp_pat
     begun: list[str] = []
     async with running(tmp_path, at_once(begun)) as (_, background):
         for number in range(3):
-            result = await background.result(f"job-{number}", wait_seconds=20)
+            result = await background.result(f"job-{number}", wait_seconds=60)
             assert result is not None
             assert result.record.state == "done"
     assert sorted(begun) == ["job-0", "job-1", "job-2"]

@@ -132,7 +132,7 @@ async def test_a_cancelled_batch_leaves_no_file_and_frees_its_places(tmp_path: P
         events = [event async for event in answer(job, house)]
         await stopping
         assert not any(isinstance(event, Done) for event in events)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while house.manager.residents()[0]["lines"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
     assert [path for path in left(tmp_path) if path.suffix == ".wav"] == []

@@ -89,7 +89,7 @@ class Inside:
 Condition = Callable[[], bool]
 
 
-async def until(condition: Condition, seconds: float = 20.0) -> None:
+async def until(condition: Condition, seconds: float = 60.0) -> None:
     """Looks again and again: for what tells nobody that it has come."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110

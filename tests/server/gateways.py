@@ -44,7 +44,7 @@ async def gateway(folder: Path, score: Score | None = None, **environment: str) 
 @asynccontextmanager
 async def before(
     plane: ControlPlane | str,
-    queue_seconds: float = 30.0,
+    queue_seconds: float = 60.0,
     key: str = "loopback",
     more: dict[str, Any] | None = None,
     **endpoints: str,

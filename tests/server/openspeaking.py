@@ -29,7 +29,7 @@ async def accepted(client: httpx.AsyncClient, **asked: Any) -> str:
     return str(answer.json()["job_id"])
 
 
-async def ended(client: httpx.AsyncClient, id: str, within_seconds: float = 20) -> dict[str, Any]:
+async def ended(client: httpx.AsyncClient, id: str, within_seconds: float = 60.0) -> dict[str, Any]:
     """As their own client does: asks again and again."""
     async with asyncio.timeout(within_seconds):
         while True:
@@ -54,5 +54,5 @@ async def socket(client: httpx.AsyncClient, path: str, **headers: str) -> AsyncI
 
 async def everything(client: httpx.AsyncClient, id: str) -> list[dict[str, Any]]:
     """What one watcher is told, from whenever it comes to the end."""
-    async with socket(client, f"/ws/jobs/{id}") as opened, asyncio.timeout(20):
+    async with socket(client, f"/ws/jobs/{id}") as opened, asyncio.timeout(60):
         return [json.loads(message) async for message in opened]

@@ -54,7 +54,7 @@ async def executing(folder: Path, score: Score | None, **environment: str) -> As
 
 @asynccontextmanager
 async def deployed(
-    folder: Path, score: Score | None, queue_seconds: float = 30.0, **environment: str
+    folder: Path, score: Score | None, queue_seconds: float = 60.0, **environment: str
 ) -> AsyncIterator[Placed]:
     """As if the house were a worker of RunPod's endpoint `ep`. The history that is asked for is the gateway's."""
     own = {name: environment.pop(name) for name in HISTORY if name in environment}

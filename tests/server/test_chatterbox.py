@@ -36,14 +36,14 @@ async def uploaded(client: httpx.AsyncClient, name: str = "alice.wav", data: byt
 async def heard(opened: ClientConnection) -> tuple[bytes, dict[str, Any]]:
     """All sound up to the next word, and the word."""
     sound = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while isinstance(message := await opened.recv(), bytes):
             sound += message
     return sound, json.loads(message)
 
 
 async def quiet(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while house_of(client).running:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

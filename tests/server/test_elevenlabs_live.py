@@ -34,7 +34,7 @@ async def say(opened: ClientConnection, **message: Any) -> None:
 
 async def until_final(opened: ClientConnection) -> list[dict[str, Any]]:
     heard: list[dict[str, Any]] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not heard or not heard[-1]["isFinal"]:
             heard.append(json.loads(await opened.recv()))
     return heard

@@ -59,9 +59,9 @@ async def worker(
 async def ended(executor: Deployed, id: str) -> Any:
     """Waits for its end, and until its sound is kept."""
     jobs = await executor.background()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
-            result = await jobs.result(id, wait_seconds=20)
+            result = await jobs.result(id, wait_seconds=60)
             assert result is not None
             if result.record.audio or result.error is not None:
                 return result
@@ -253,6 +253,11 @@ def killed_at_the_end(plane: ControlPlane, folder: Path) -> Iterator[httpx.Clien
             yield client
 
 
+def written(client: httpx.Client) -> int:
+    """How many jobs there are, when all that is known of them is in the database."""
+    return int(client.get("/api/tts/jobs").json()["total"])
+
+
 def ended_job(client: httpx.Client, id: str) -> dict[str, Any]:
     while True:
         reply = client.get(f"/api/tts/jobs/{id}")
@@ -269,6 +274,7 @@ def test_jobs_of_a_gateway_that_was_killed_are_finished_by_the_next_and_spoken_o
         with killed_at_the_end(plane, tmp_path) as client:
             ids = [client.post("/api/tts/generate", json=ASKED).json()["job_id"] for _ in range(3)]
             plane.until(lambda: plane.client.calls["stream"] > 6)
+            assert written(client) == 3
         assert [record.status for record in plane.records.values()] == ["IN_QUEUE"] * 3
         places = {"VOICES": str(tmp_path / "voices"), "WEIGHTS_DIR": str(tmp_path), "MODEL_CACHE_DIR": str(tmp_path)}
         with Worker(plane, script=ROOT / "handler.py", MODEL="tone", **places):
@@ -290,6 +296,7 @@ def test_a_stream_that_a_killed_gateway_had_begun_is_heard_whole_from_the_next(t
             with killed_at_the_end(plane, tmp_path) as client:
                 id = client.post("/api/tts/generate", json=asked).json()["job_id"]
                 plane.until(lambda: any(len(each.stream) > 3 for each in plane.records.values()))
+                assert written(client) == 1
             with killed_at_the_end(plane, tmp_path) as client:
                 told = ended_job(client, id)
                 assert told["status"] == "complete", told

@@ -35,7 +35,7 @@ async def say(opened: ClientConnection, **message: Any) -> None:
 
 
 async def hear(opened: ClientConnection) -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         message: dict[str, Any] = json.loads(await opened.recv())
     return message
 
@@ -51,7 +51,7 @@ async def until(opened: ClientConnection, event: str) -> list[dict[str, Any]]:
 async def quiet(client: httpx.AsyncClient) -> None:
     """Until nobody speaks."""
     house = house_of(client)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while house.running or house.manager.residents()[0]["lines"]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -275,7 +275,7 @@ async def test_messages_as_elevenlabs_has_them_are_understood(tmp_path: Path) ->
 
 
 async def test_a_context_is_kept_by_empty_messages() -> None:
-    context, heard = Context(idle_seconds=2.0), list[str]()
+    context, heard = Context(idle_seconds=3.5), list[str]()
     await context.put(Opening({}))
 
     async def read() -> None:
@@ -284,7 +284,7 @@ async def test_a_context_is_kept_by_empty_messages() -> None:
 
     reading = asyncio.create_task(read())
     for text in ("", "", "", "Still here."):
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(1.0)
         await context.put(Piece(text))
     await context.put(End())
     await reading

@@ -68,7 +68,7 @@ async def quietly(folder: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterat
         assert (await client.get("/ping")).status_code == 200
         house, before = house_of(client), asyncio.all_tasks()
         yield client
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while house.running or house.manager.residents()[0]["lines"] or asyncio.all_tasks() - before:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
@@ -82,7 +82,7 @@ async def converse(client: httpx.AsyncClient, way: str, frames: list[str | bytes
             for frame in frames:
                 await opened.send(LARGE.get(frame, frame) if isinstance(frame, str) else frame)
             await leave(opened, way, leaving)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await listening
     assert opened.close_code != 1011
 

@@ -117,7 +117,7 @@ async def test_nobody_is_told_of_a_job_that_is_unknown_or_without_the_key(tmp_pa
 
 async def test_the_cards_are_told_again_and_again(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
-        async with socket(client, "/ws/gpu") as opened, asyncio.timeout(10):
+        async with socket(client, "/ws/gpu") as opened, asyncio.timeout(60):
             for _ in range(2):
                 told = json.loads(await opened.recv())
                 assert told["type"] == "gpu_stats"

@@ -54,7 +54,7 @@ class Held(Folder):
     def put(self, *arguments, **named):
         etag = super().put(*arguments, **named)
         self.stands.set()
-        assert self.let.wait(30)
+        assert self.let.wait(60)
         return etag
 
     def delete(self, key):
@@ -233,7 +233,7 @@ async def test_a_job_cancelled_while_its_file_is_stored_leaves_none(tmp_path):
     volume, cancel = Held(tmp_path), threading.Event()
     delivery = Delivery(None, volume, False, 60)
     delivering = asyncio.create_task(delivery.deliver(wav(b"x"), "volume", "job", cancel))
-    await asyncio.to_thread(volume.stands.wait, 30)
+    await asyncio.to_thread(volume.stands.wait, 60)
     cancel.set()
     volume.let.set()
     with pytest.raises(Failure) as caught:
@@ -247,13 +247,13 @@ async def test_a_task_cancelled_while_its_file_is_stored_ends_at_once_and_leaves
     delivering = asyncio.create_task(
         Delivery(None, volume, False, 60).deliver(wav(b"x"), "volume", "job", threading.Event())
     )
-    await asyncio.to_thread(volume.stands.wait, 30)
+    await asyncio.to_thread(volume.stands.wait, 60)
     delivering.cancel()
     with pytest.raises(asyncio.CancelledError):
         await delivering
     assert files(tmp_path)
     volume.let.set()
-    assert await asyncio.to_thread(volume.deleted.wait, 30)
+    assert await asyncio.to_thread(volume.deleted.wait, 60)
     assert files(tmp_path) == []
 
 
@@ -262,7 +262,7 @@ async def test_a_long_upload_is_told_to_stop_when_nobody_waits_for_it_any_more(t
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await Delivery(None, volume, False, 60).deliver(wav(b"x"), "volume", "job", threading.Event())
-    assert await asyncio.to_thread(volume.told.wait, 30)
+    assert await asyncio.to_thread(volume.told.wait, 60)
 
 
 async def test_a_task_cancelled_between_the_thread_s_end_and_its_own_leaves_no_file(tmp_path):

@@ -126,7 +126,7 @@ def test_a_cancelled_fetch_stops_while_it_waits() -> None:
 
     def hang(request: object) -> None:
         cancel.set()
-        web.stopped.wait(30)
+        web.stopped.wait(60)
 
     with serving() as web:
         web.answers["/a"] = hang

@@ -103,7 +103,7 @@ async def test_what_somebody_wrote_meanwhile_stays(tmp_path: Path, state: str) -
     ear = Ear()
     voices = library(tmp_path, ear)
     await voices.create(record("alice"), reference())
-    await asyncio.to_thread(ear.begun.wait, 5)
+    await asyncio.to_thread(ear.begun.wait, 60)
     mine = {"transcript": "Mine." if state == "edited" else "", "transcript_state": state}
     await library(tmp_path).update("alice", lambda known: known.model_copy(update=mine))
     written = asyncio.gather(*voices._scribe._under_way.values())

@@ -20,7 +20,7 @@ from store.sounds import Sounds
 from tests.store.postgres import Postgres
 
 FOREVER = Rules(history_seconds=1e9, result_seconds=1e9, result_bytes=1e12)
-SOON = 20.0
+SOON = 60.0
 """Real seconds that a test gives a thread."""
 
 
