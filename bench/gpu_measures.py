@@ -81,7 +81,7 @@ def cold(entry: Entry, folder: Path, device: str, dtype: str) -> dict[str, float
     loaded = time.perf_counter()
     asyncio.run(_spoken(entry, engine, 1))
     if torch.cuda.is_initialized():
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
     done = time.perf_counter()
     return {
         "torch": torch_done - began,

@@ -81,7 +81,7 @@ class Decoder:
         self._device = device
         self._pairs = torch.arange(cache.slots, device=device).repeat(2, 1)
         """Leads and mates of the turn."""
-        self._graphs = Graphs() if device.startswith("cuda") else None
+        self._graphs = Graphs(device) if device.startswith("cuda") else None
 
     @property
     def rows(self) -> Mapping[str, Row]:
