@@ -14,8 +14,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -89,31 +89,37 @@ async def client(ask: Callable[[], Awaitable[Playback]], until: float, into: lis
         into.append(await ask())
 
 
-async def beat(worst: list[float]) -> None:
+@asynccontextmanager
+async def watched() -> AsyncIterator[list[float]]:
     """How late this loop was at most."""
-    while True:
-        due = time.monotonic() + BEAT_SECONDS
-        await asyncio.sleep(BEAT_SECONDS)
-        worst[0] = max(worst[0], time.monotonic() - due)
+    worst = [0.0]
+
+    async def beat() -> None:
+        while True:
+            due = time.monotonic() + BEAT_SECONDS
+            await asyncio.sleep(BEAT_SECONDS)
+            worst[0] = max(worst[0], time.monotonic() - due)
+
+    watch = asyncio.create_task(beat())
+    try:
+        yield worst
+    finally:
+        watch.cancel()
 
 
 async def run(
     server: httpx.AsyncClient, asked: dict[str, str], streams: int, seconds: float
 ) -> tuple[list[Playback], float]:
-    heard, worst = list[Playback](), [0.0]
-    watch = asyncio.create_task(beat(worst))
-    until = time.monotonic() + seconds
-    await asyncio.gather(*(client(partial(over_http, server, asked), until, heard) for _ in range(streams)))
-    watch.cancel()
+    heard, until = list[Playback](), time.monotonic() + seconds
+    async with watched() as worst:
+        await asyncio.gather(*(client(partial(over_http, server, asked), until, heard) for _ in range(streams)))
     return heard, worst[0]
 
 
 async def idle(seconds: float) -> list[str]:
     """As late as this machine makes a loop that has nothing to do."""
-    worst = [0.0]
-    watch = asyncio.create_task(beat(worst))
-    await asyncio.sleep(seconds)
-    watch.cancel()
+    async with watched() as worst:
+        await asyncio.sleep(seconds)
     return ["none", "0", "-", "-", "-", "-", f"{worst[0] * 1000:.1f}", "-"]
 
 
@@ -164,22 +170,19 @@ KOKORO = {"model": "kokoro", "voice": "jf_alpha", "language": "en-us"}
 
 
 def main() -> str:
-    with ahead():
-        rows = [asyncio.run(idle(SECONDS))]
-    rows += asyncio.run(measured("hibari", HIBARI, STREAMS, SECONDS))
-    if (CACHE / "kokoro").is_dir():
-        rows += asyncio.run(measured("kokoro", KOKORO, FEW, SECONDS))
-    return told(rows)
+    return told({}, STREAMS, FEW)
 
 
 def lone() -> str:
-    rows = asyncio.run(measured("hibari", HIBARI | {"input": LONG}, (1,), SECONDS))
+    return told({"input": LONG}, (1,), (1,))
+
+
+def told(more: dict[str, str], hibari: Sequence[int], kokoro: Sequence[int]) -> str:
+    with ahead():
+        rows = [asyncio.run(idle(SECONDS))]
+    rows += asyncio.run(measured("hibari", HIBARI | more, hibari, SECONDS))
     if (CACHE / "kokoro").is_dir():
-        rows += asyncio.run(measured("kokoro", KOKORO | {"input": LONG}, (1,), SECONDS))
-    return told(rows)
-
-
-def told(rows: list[list[str]]) -> str:
+        rows += asyncio.run(measured("kokoro", KOKORO | more, kokoro, SECONDS))
     heads = ["model", "streams", "without a gap over 20 ms", "longest gap, ms", "first audio p50, ms", "p95, ms"]
     return table([*heads, "clients late at most, ms", "counts"], rows)
 

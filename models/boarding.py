@@ -33,15 +33,18 @@ def welcomes(state: State) -> int:
     """
     waiting = [rider for rider in state.riders if rider.newcomer and not rider.aboard]
     first = max((state.costs.chunk(1, first_seconds(state, rider)) for rider in waiting), default=0.0)
-    if waiting and (len(waiting) * first > state.rules.wait[1] or spare_seconds(state) < 0):
+
+    def soon(more: int) -> bool:
+        return (len(waiting) + more - 1) * first <= state.rules.wait[1]
+
+    if waiting and (not soon(1) or spare_seconds(state) < 0):
         return 0
     riders = (replace(rider, aboard=True) if rider.newcomer else rider for rider in state.riders)
     seen = replace(state, riders=tuple(riders))
 
     def carried(more: int) -> bool:
         placed = seen.free >= more or _at_a_stretch(seen)
-        soon = (len(waiting) + more - 1) * first <= state.rules.wait[1]
-        return placed and soon and _carried(seen, more=more)
+        return placed and soon(more) and _carried(seen, more=more)
 
     # More are never carried where fewer are not, and mostly it is none or many.
     return next((more for more in range(MANY, 0, -1) if carried(more)), 0) if carried(1) else 0

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from basics.clock import Clock, SystemClock
@@ -241,7 +242,7 @@ class Kept:
             while True:
                 now = self._clock.now()
                 quiet = now < self._quiet_until
-                ready = bool((self._waiting.keys() | self._settled.keys()) - self._accepting)
+                ready = any(id not in self._accepting for id in chain(self._waiting, self._settled))
                 if self._closing and (quiet or not ready):
                     return False
                 due = self._quiet_until if quiet else now if ready else self._rounds.next(self._wanted())
